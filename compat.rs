@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Stand-ins for what later `kernel` crates have, under their names and paths.
+//!
+//! To move to such a kernel, delete the file and point the `use` at `kernel`.
+//! Nothing here goes beyond what upstream has; our own additions are in `sched`.
+
+pub(crate) mod cpu;
+pub(crate) mod sync;

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! UPSTREAM: rust/kernel/sync.rs
+
+pub(crate) mod atomic;
+pub(crate) mod rcu;

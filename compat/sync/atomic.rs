@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! UPSTREAM: rust/kernel/sync/atomic.rs, v6.19
+//!
+//! Atomics of the Linux kernel memory model. `core::sync::atomic` follows another
+//! one and is not to be used.
+
+use crate::bindings;
+use core::cell::UnsafeCell;
+
+/// A `usize` that several CPUs access at once.
+#[repr(transparent)]
+pub(crate) struct Atomic(UnsafeCell<usize>);
+
+// SAFETY: All accesses are marked as C's `READ_ONCE()` and `WRITE_ONCE()` or stronger.
+unsafe impl Sync for Atomic {}
+
+/// The ordering of an access.
+pub(crate) trait Load {
+    /// # Safety
+    ///
+    /// `p` is valid for reads.
+    unsafe fn load(p: *const usize) -> usize;
+}
+
+/// No ordering.
+pub(crate) struct Relaxed;
+
+/// Later accesses stay behind this load.
+pub(crate) struct Acquire;
+
+impl Load for Relaxed {
+    unsafe fn load(p: *const usize) -> usize {
+        // SAFETY: By the requirement of the trait. Volatile is what C's READ_ONCE() is.
+        unsafe { p.read_volatile() }
+    }
+}
+
+impl Load for Acquire {
+    unsafe fn load(p: *const usize) -> usize {
+        // SAFETY: By the requirement of the trait.
+        // CAST: `usize` and C's `unsigned long` are the same in the kernel.
+        unsafe { bindings::atomic_long_read_acquire(p.cast()) as usize }
+    }
+}
+
+impl Atomic {
+    pub(crate) const fn new(v: usize) -> Self {
+        Self(UnsafeCell::new(v))
+    }
+
+    /// # Safety
+    ///
+    /// `p` is valid for reads and writes during `'a`, and all accesses meanwhile are atomic.
+    pub(crate) unsafe fn from_ptr<'a>(p: *mut usize) -> &'a Self {
+        // SAFETY: By the requirement above; `repr(transparent)`.
+        unsafe { &*p.cast::<Self>() }
+    }
+
+    pub(crate) fn load<O: Load>(&self, _: O) -> usize {
+        // SAFETY: A reference is valid.
+        unsafe { O::load(self.0.get()) }
+    }
+
+    pub(crate) fn store(&self, v: usize, _: Relaxed) {
+        // SAFETY: A reference is valid. Volatile is what C's WRITE_ONCE() is.
+        unsafe { self.0.get().write_volatile(v) };
+    }
+}

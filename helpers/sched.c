@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/mmu_context.h>
+#include <linux/sched.h>
+#include <linux/sched/isolation.h>
+
+#include <sched.h>
+
+void rust_helper_cond_resched(void)
+{
+	cond_resched();
+}
+
+struct rq *rust_helper_cpu_rq(unsigned int cpu)
+{
+	return cpu_rq(cpu);
+}
+
+void rust_helper_lockdep_assert_rq_held(struct rq *rq)
+{
+	lockdep_assert_rq_held(rq);
+}
+
+unsigned long rust_helper_raw_spin_rq_lock_irqsave(struct rq *rq)
+{
+	unsigned long flags;
+
+	raw_spin_rq_lock_irqsave(rq, flags);
+	return flags;
+}
+
+void rust_helper_raw_spin_rq_unlock_irqrestore(struct rq *rq, unsigned long flags)
+{
+	raw_spin_rq_unlock_irqrestore(rq, flags);
+}
+
+struct rq *rust_helper_this_rq(void)
+{
+	return this_rq();
+}

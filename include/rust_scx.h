@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What shim.c and the Rust code share. */
+#ifndef _RUST_SCX_H
+#define _RUST_SCX_H
+
+#include <linux/percpu-defs.h>
+#include <linux/sched/ext_core.h>
+#include <linux/types.h>
+
+/*
+ * Counters, one of each per CPU, as debugfs names them. Documented for users in
+ * Documentation/counters.md.
+ */
+#define RUST_SCX_COUNTERS(COUNTER)	\
+	COUNTER(balance)		\
+	COUNTER(keep_prev)		\
+	COUNTER(dispatch)		\
+	COUNTER(dispatch_rounds)	\
+	COUNTER(guard_trips)		\
+	COUNTER(bypass)			\
+	COUNTER(kick_plain)		\
+	COUNTER(kick_idle)		\
+	COUNTER(kick_preempt)		\
+	COUNTER(kick_wait)		\
+	COUNTER(kick_idle_skipped)	\
+	COUNTER(kick_bypassed)		\
+	COUNTER(kick_offline)		\
+	COUNTER(kick_irq_work)		\
+	COUNTER(kick_resched)		\
+	COUNTER(waits)			\
+	COUNTER(wait_timeouts)		\
+	COUNTER(wait_no_array)		\
+	COUNTER(tick_checks)		\
+	COUNTER(scans)			\
+	COUNTER(scan_rqs)		\
+	COUNTER(stalls)			\
+	COUNTER(tick_stalls)		\
+	COUNTER(enables)		\
+	COUNTER(disables)
+
+#define RUST_SCX_COUNTER_ID(name) RUST_SCX_COUNTER_##name,
+enum rust_scx_counter {
+	RUST_SCX_COUNTERS(RUST_SCX_COUNTER_ID)
+	RUST_SCX_NR_COUNTERS
+};
+
+struct rust_scx_pcpu {
+	u64			counters[RUST_SCX_NR_COUNTERS];
+	/* nr_cpu_ids of them, NULL while no scheduler is enabled; under RCU */
+	unsigned long __rcu	*pick_seqs;
+};
+
+DECLARE_PER_CPU(struct rust_scx_pcpu, rust_scx_pcpu);
+
+extern const struct scx_core_layout rust_scx_layout[];
+
+void rust_scx_debugfs_init(void);
+void rust_scx_debugfs_exit(void);
+
+#endif	/* _RUST_SCX_H */

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Input of bindgen: what kernel::bindings lacks. See Kbuild for what is taken from here. */
+#include <linux/cpumask.h>
+#include <linux/irq_work.h>
+#include <linux/jiffies.h>
+#include <linux/mmu_context.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/printk.h>
+#include <linux/sched/ext.h>
+#include <linux/sched/isolation.h>
+#include <linux/slab.h>
+
+#include <sched.h>
+
+#include "rust_scx.h"
+#include "rust_scx_helpers.h"

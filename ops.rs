@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where the kernel calls in: the only `extern "C"` functions of the module.
+//!
+//! Each turns raw pointers into types and calls one function. What each may rely on is written
+//! at `struct scx_core_ops` in
+//! [`include/linux/sched/ext_core.h`](srctree/include/linux/sched/ext_core.h) of the patched
+//! kernel.
+
+use crate::{
+    bindings,
+    compat::cpu::CpuId,
+    dispatch::{
+        self,
+        DspVerdict,
+        Scheduler, //
+    },
+    kick::{
+        self,
+        KickFlags, //
+    },
+    sched::{
+        counter,
+        rq::{
+            Rq,
+            ThisRq, //
+        },
+        task::Task,
+        time::Jiffies, //
+    },
+    watchdog,
+};
+use core::ptr::addr_of;
+use kernel::{
+    bindings::task_struct,
+    c_str,
+    error::{
+        from_result,
+        to_result, //
+    },
+    ffi::{
+        c_int,
+        c_ulong, //
+    },
+    prelude::*,
+    static_assert,
+    types::Opaque, //
+};
+
+static_assert!(KickFlags::IDLE.bits() == bindings::scx_kick_flags_SCX_KICK_IDLE as u64);
+static_assert!(KickFlags::PREEMPT.bits() == bindings::scx_kick_flags_SCX_KICK_PREEMPT as u64);
+static_assert!(KickFlags::WAIT.bits() == bindings::scx_kick_flags_SCX_KICK_WAIT as u64);
+
+/// # Safety
+///
+/// `rq` is locked and unpinned, its clock up to date, `prev` runs on it.
+unsafe extern "C" fn balance_one(rq: *mut bindings::rq, prev: *mut task_struct) -> c_int {
+    // SAFETY: Locked by the requirement above.
+    let rq = unsafe { Rq::assume_locked(rq) };
+    // SAFETY: A task does not go away while it is a CPU's current one, which `prev` is at least
+    // until balancing is over.
+    let prev = unsafe { Task::from_raw(prev) };
+
+    (dispatch::balance_one(rq, prev) != DspVerdict::Nothing).into()
+}
+
+/// # Safety
+///
+/// `this_rq` is of the executing CPU, `cpu` a possible CPU, IRQs are off.
+unsafe extern "C" fn kick(this_rq: *mut bindings::rq, cpu: i32, flags: u64) {
+    // SAFETY: By the requirement above.
+    let this_rq = unsafe { ThisRq::assume_irqs_off(this_rq) };
+    if let Some(cpu) = CpuId::from_i32(cpu) {
+        kick::kick(&this_rq, cpu, KickFlags::from_bits(flags));
+    }
+}
+
+/// # Safety
+///
+/// `this_rq` is of the executing CPU, IRQs are off.
+unsafe extern "C" fn kick_irq(this_rq: *mut bindings::rq) {
+    // SAFETY: By the requirement above.
+    kick::kick_cpus(&unsafe { ThisRq::assume_irqs_off(this_rq) });
+}
+
+/// # Safety
+///
+/// `rq` is locked.
+unsafe extern "C" fn tick(rq: *mut bindings::rq) {
+    // SAFETY: By the requirement above.
+    watchdog::tick(unsafe { Rq::assume_locked(rq) });
+}
+
+extern "C" fn watchdog_scan() {
+    watchdog::scan();
+}
+
+extern "C" fn watchdog_interval() -> c_ulong {
+    watchdog::interval() as c_ulong
+}
+
+extern "C" fn prepare() -> c_int {
+    from_result(|| {
+        kick::prepare()?;
+        Ok(0)
+    })
+}
+
+/// # Safety
+///
+/// `args` is valid.
+unsafe extern "C" fn enable(args: *const bindings::scx_core_args) {
+    // SAFETY: By the requirement above.
+    let (timeout, flags) = unsafe { ((*args).timeout, (*args).flags) };
+    let has = |flag: bindings::scx_core_flags| flags & flag != 0;
+
+    counter::count_serialized(counter::ENABLES);
+    dispatch::set_scheduler(
+        Scheduler::NONE
+            .with_if(
+                Scheduler::HAS_DISPATCH,
+                has(bindings::scx_core_flags_SCX_CORE_HAS_DISPATCH),
+            )
+            .with_if(
+                Scheduler::CPU_PREEMPT,
+                has(bindings::scx_core_flags_SCX_CORE_CPU_PREEMPT),
+            )
+            .with_if(
+                Scheduler::ENQ_LAST,
+                has(bindings::scx_core_flags_SCX_CORE_ENQ_LAST),
+            ),
+    );
+    watchdog::enable(timeout as Jiffies);
+}
+
+extern "C" fn disable() {
+    counter::count_serialized(counter::DISABLES);
+    dispatch::set_scheduler(Scheduler::NONE);
+    kick::disable();
+}
+
+extern "C" {
+    /// This module, as the loader knows it.
+    #[expect(improper_ctypes)]
+    static __this_module: Opaque<kernel::bindings::module>;
+}
+
+/// What is registered, never written.
+#[repr(transparent)]
+struct CoreOps(bindings::scx_core_ops);
+
+// SAFETY: Constant, and so is all it points to but the module, which C takes care of.
+unsafe impl Sync for CoreOps {}
+
+static OPS: CoreOps = CoreOps(bindings::scx_core_ops {
+    abi: bindings::SCX_CORE_ABI,
+    name: c_str!("rust_scx").as_char_ptr(),
+    layout: addr_of!(bindings::rust_scx_layout).cast(),
+    // CAST: `Opaque` is transparent.
+    owner: addr_of!(__this_module).cast_mut().cast(),
+    balance_one: Some(balance_one),
+    kick: Some(kick),
+    kick_irq: Some(kick_irq),
+    tick: Some(tick),
+    watchdog_scan: Some(watchdog_scan),
+    watchdog_interval: Some(watchdog_interval),
+    prepare: Some(prepare),
+    enable: Some(enable),
+    disable: Some(disable),
+});
+
+/// Being in charge.
+///
+/// # Invariants
+///
+/// [`OPS`] is registered.
+pub(crate) struct Registration(());
+
+impl Registration {
+    /// Takes over from the built-in core.
+    ///
+    /// Fails with `EBUSY` while a BPF scheduler is enabled, and with `EINVAL` in a kernel that the
+    /// module was not built for. The kernel log says which and why.
+    ///
+    /// # Context
+    ///
+    /// Process context. May sleep.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: Static, and `drop` unregisters before the module goes away.
+        to_result(unsafe { bindings::scx_core_register(&OPS.0) })?;
+        // INVARIANT: It succeeded.
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        // SAFETY: Registered by the type invariant.
+        unsafe { bindings::scx_core_unregister(&OPS.0) };
+    }
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The scheduler's objects with types: what upstream has no Rust for.
+//!
+//! The unsafe of this module lives here, so that [`dispatch`](crate::dispatch),
+//! [`kick`](crate::kick) and [`watchdog`](crate::watchdog) need none.
+
+pub(crate) mod counter;
+pub(crate) mod cpumask;
+pub(crate) mod exit;
+pub(crate) mod percpu;
+pub(crate) mod pick_seq;
+pub(crate) mod rq;
+pub(crate) mod task;
+pub(crate) mod time;

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the module counts: debugfs shows it, and tests tell by it that Rust was in charge.
+//!
+//! The list is `RUST_SCX_COUNTERS` in `include/rust_scx.h`.
+
+use super::percpu;
+use crate::{
+    bindings,
+    compat::cpu::CpuId, //
+};
+use core::ptr::addr_of_mut;
+
+/// Names as debugfs has them.
+pub(crate) use bindings::{
+    rust_scx_counter as Counter,
+    rust_scx_counter_RUST_SCX_COUNTER_balance as BALANCE,
+    rust_scx_counter_RUST_SCX_COUNTER_bypass as BYPASS,
+    rust_scx_counter_RUST_SCX_COUNTER_disables as DISABLES,
+    rust_scx_counter_RUST_SCX_COUNTER_dispatch as DISPATCH,
+    rust_scx_counter_RUST_SCX_COUNTER_dispatch_rounds as DISPATCH_ROUNDS,
+    rust_scx_counter_RUST_SCX_COUNTER_enables as ENABLES,
+    rust_scx_counter_RUST_SCX_COUNTER_guard_trips as GUARD_TRIPS,
+    rust_scx_counter_RUST_SCX_COUNTER_keep_prev as KEEP_PREV,
+    rust_scx_counter_RUST_SCX_COUNTER_kick_bypassed as KICK_BYPASSED,
+    rust_scx_counter_RUST_SCX_COUNTER_kick_idle as KICK_IDLE,
+    rust_scx_counter_RUST_SCX_COUNTER_kick_idle_skipped as KICK_IDLE_SKIPPED,
+    rust_scx_counter_RUST_SCX_COUNTER_kick_irq_work as KICK_IRQ_WORK,
+    rust_scx_counter_RUST_SCX_COUNTER_kick_offline as KICK_OFFLINE,
+    rust_scx_counter_RUST_SCX_COUNTER_kick_plain as KICK_PLAIN,
+    rust_scx_counter_RUST_SCX_COUNTER_kick_preempt as KICK_PREEMPT,
+    rust_scx_counter_RUST_SCX_COUNTER_kick_resched as KICK_RESCHED,
+    rust_scx_counter_RUST_SCX_COUNTER_kick_wait as KICK_WAIT,
+    rust_scx_counter_RUST_SCX_COUNTER_scan_rqs as SCAN_RQS,
+    rust_scx_counter_RUST_SCX_COUNTER_scans as SCANS,
+    rust_scx_counter_RUST_SCX_COUNTER_stalls as STALLS,
+    rust_scx_counter_RUST_SCX_COUNTER_tick_checks as TICK_CHECKS,
+    rust_scx_counter_RUST_SCX_COUNTER_tick_stalls as TICK_STALLS,
+    rust_scx_counter_RUST_SCX_COUNTER_wait_no_array as WAIT_NO_ARRAY,
+    rust_scx_counter_RUST_SCX_COUNTER_wait_timeouts as WAIT_TIMEOUTS,
+    rust_scx_counter_RUST_SCX_COUNTER_waits as WAITS, //
+};
+
+/// Adds one to what `cpu` counts of `id`.
+///
+/// Not a locked instruction: when two CPUs count for the same CPU at once, one count is lost
+/// and nothing else. Callers are on that CPU with IRQs off or hold its rq lock.
+#[inline]
+pub(crate) fn count(cpu: CpuId, id: Counter) {
+    let counters = percpu::of(cpu);
+
+    // SAFETY: Valid by `percpu::of`. `Counter`s other than the named ones do not exist, and
+    // those are below the length of the array.
+    let slot = unsafe {
+        addr_of_mut!((*counters).counters)
+            .cast::<u64>()
+            .add(id as usize)
+    };
+    // SAFETY: Valid as above. Readers in C use READ_ONCE(), so the access is volatile.
+    let n = unsafe { slot.read_volatile() };
+    // SAFETY: As above.
+    unsafe { slot.write_volatile(n.wrapping_add(1)) };
+}
+
+/// As [`count`], for what happens in process context and never twice at once.
+pub(crate) fn count_serialized(id: Counter) {
+    if let Some(cpu) = CpuId::from_u32(0) {
+        count(cpu, id);
+    }
+}
+
+/// The counters' files in debugfs.
+///
+/// # Invariants
+///
+/// The files are there until this is dropped, if debugfs is.
+pub(crate) struct Debugfs(());
+
+impl Debugfs {
+    pub(crate) fn new() -> Self {
+        // SAFETY: In process context, once per load of the module.
+        unsafe { bindings::rust_scx_debugfs_init() };
+        // INVARIANT: Just created.
+        Self(())
+    }
+}
+
+impl Drop for Debugfs {
+    fn drop(&mut self) {
+        // SAFETY: Created by `new`.
+        unsafe { bindings::rust_scx_debugfs_exit() };
+    }
+}

@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Run queues, and proof of who holds their locks.
+//!
+//! - [`Rq`] offers what C reads without the lock.
+//! - [`Rq<Locked>`] is what a holder of the lock sees. [`RqGuard`] takes the lock; where C calls
+//!   with the lock held, the hook says so by [`Rq::assume_locked`].
+//! - [`ThisRq`] is the run queue of the executing CPU, which stays that as IRQs are off.
+//!
+//! With core scheduling the siblings of a core share one lock, so `Rq<Locked>` says that the
+//! lock which protects this run queue is held, not that it is held for it alone.
+//!
+//! C header: [`kernel/sched/sched.h`](srctree/kernel/sched/sched.h)
+
+use super::{
+    counter::{
+        self,
+        Counter, //
+    },
+    cpumask::Cpumask,
+    task::Task, //
+};
+use crate::{
+    bindings,
+    compat::{
+        cpu::CpuId,
+        sync::atomic::{
+            Acquire,
+            Atomic, //
+        },
+    },
+};
+use core::{
+    marker::PhantomData,
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+    ptr::{
+        addr_of,
+        addr_of_mut,
+        null_mut, //
+    },
+};
+use kernel::{
+    bindings::{
+        cpumask,
+        list_head,
+        task_struct, //
+    },
+    container_of,
+    ffi::c_ulong,
+    types::Opaque, //
+};
+
+/// State of an [`Rq`]: nothing is known about its lock.
+pub(crate) struct Shared;
+
+/// State of an [`Rq`]: its lock is held and IRQs are off.
+pub(crate) struct Locked;
+
+/// A run queue.
+#[repr(transparent)]
+pub(crate) struct Rq<State = Shared>(Opaque<bindings::rq>, PhantomData<(State, *mut ())>);
+
+/// Bits of `rq->scx.flags`.
+#[derive(Copy, Clone)]
+pub(crate) struct Flags(u32);
+
+impl Flags {
+    /// The BPF scheduler knows the CPU as online.
+    pub(crate) const ONLINE: Self = Self(bindings::scx_rq_flags_SCX_RQ_ONLINE);
+    /// The core scheduler has not seen a balance in this cycle.
+    pub(crate) const BAL_PENDING: Self = Self(bindings::scx_rq_flags_SCX_RQ_BAL_PENDING);
+    /// Balance decided to keep the current task.
+    pub(crate) const BAL_KEEP: Self = Self(bindings::scx_rq_flags_SCX_RQ_BAL_KEEP);
+    /// The BPF scheduler is left out.
+    pub(crate) const BYPASSING: Self = Self(bindings::scx_rq_flags_SCX_RQ_BYPASSING);
+    /// The CPU is vacant and looks for a task.
+    #[doc(alias = "IN_DISPATCH")]
+    pub(crate) const IN_BALANCE: Self = Self(bindings::scx_rq_flags_SCX_RQ_IN_BALANCE);
+}
+
+impl<State> Rq<State> {
+    fn as_raw(&self) -> *mut bindings::rq {
+        self.0.get()
+    }
+
+    /// The CPU whose run queue it is.
+    #[inline]
+    pub(crate) fn cpu(&self) -> CpuId {
+        // SAFETY: The run queue is there, its CPU set at boot: a possible one, so in range.
+        unsafe { CpuId::from_i32_unchecked(addr_of!((*self.as_raw()).cpu).read()) }
+    }
+
+    /// Whether `flag` is set; without the lock, whether it was a moment ago.
+    #[inline]
+    pub(crate) fn has(&self, flag: Flags) -> bool {
+        // SAFETY: The run queue is there; read in one piece.
+        let flags = unsafe { addr_of!((*self.as_raw()).scx.flags).read_volatile() };
+        flags & flag.0 != 0
+    }
+}
+
+impl Rq {
+    /// The run queue of `cpu`.
+    pub(crate) fn of(cpu: CpuId) -> &'static Self {
+        // SAFETY: A `CpuId` is in range. Run queues are per-CPU data of the kernel proper, and
+        // there for numbers of impossible CPUs too: their offset is that of the template.
+        let rq = unsafe { bindings::cpu_rq(cpu.as_u32()) };
+        // SAFETY: There forever.
+        // CAST: `repr(transparent)`.
+        unsafe { &*rq.cast::<Self>() }
+    }
+
+    /// The sequence that moves when its CPU picks anew, see [`pick_seq`](super::pick_seq).
+    ///
+    /// ORDERING: An acquire. Pairs with the release in C's `switch_class()`: who sees the
+    /// sequence move sees what `stopping` wrote on that CPU before.
+    #[doc(alias = "kick_sync")]
+    #[doc(alias = "pnt_seq")]
+    pub(crate) fn pick_seq(&self) -> usize {
+        // SAFETY: There forever, and written with WRITE_ONCE() or stronger.
+        let seq = unsafe { Atomic::from_ptr(addr_of_mut!((*self.as_raw()).scx.pnt_seq).cast()) };
+        seq.load(Acquire)
+    }
+
+    /// Takes the lock.
+    ///
+    /// # Context
+    ///
+    /// Any but NMI. No run queue's lock is held. IRQs are off until the guard is dropped.
+    pub(crate) fn lock_irqsave(&self) -> RqGuard<'_> {
+        // SAFETY: The run queue is there; the guard unlocks.
+        let flags = unsafe { bindings::raw_spin_rq_lock_irqsave(self.as_raw()) };
+        RqGuard {
+            rq: self,
+            irq_flags: Some(flags),
+        }
+    }
+
+    /// Takes the lock if that is possible at once, even under the lock of any run queue,
+    /// this one included.
+    pub(crate) fn try_lock(&self, _irqs_off: &ThisRq<'_>) -> Option<RqGuard<'_>> {
+        // SAFETY: The run queue is there; the guard unlocks. IRQs are off.
+        let locked = unsafe { bindings::raw_spin_rq_trylock(self.as_raw()) };
+        locked.then_some(RqGuard {
+            rq: self,
+            irq_flags: None,
+        })
+    }
+}
+
+impl Deref for Rq<Locked> {
+    type Target = Rq;
+
+    fn deref(&self) -> &Rq {
+        // SAFETY: Who holds the lock may do what others may.
+        // CAST: `repr(transparent)`, the state has no size.
+        unsafe { &*(self as *const Self).cast::<Rq>() }
+    }
+}
+
+impl Rq<Locked> {
+    /// # Safety
+    ///
+    /// `ptr` is a run queue whose lock is held during `'a`, but where the methods below drop and
+    /// retake it, and no other `Rq<Locked>` of it is in use meanwhile.
+    pub(crate) unsafe fn assume_locked<'a>(ptr: *mut bindings::rq) -> &'a mut Self {
+        // SAFETY: By the requirement above; checks it where lockdep is on.
+        unsafe { bindings::lockdep_assert_rq_held(ptr) };
+        // SAFETY: By the requirement above.
+        // CAST: `repr(transparent)`.
+        unsafe { &mut *ptr.cast::<Self>() }
+    }
+
+    /// Counts for the CPU of this run queue.
+    #[inline]
+    pub(crate) fn count(&self, id: Counter) {
+        counter::count(self.cpu(), id);
+    }
+
+    fn change_flags(&mut self, clear: u32, set: u32) {
+        // SAFETY: The run queue is there; flags are written under the lock only.
+        let flags = unsafe { addr_of_mut!((*self.as_raw()).scx.flags) };
+        // SAFETY: As above. Others may read without the lock, hence volatile.
+        unsafe { flags.write_volatile(flags.read_volatile() & !clear | set) };
+    }
+
+    pub(crate) fn set(&mut self, flag: Flags) {
+        self.change_flags(0, flag.0);
+    }
+
+    /// Marks the CPU as vacant until the returned guard is dropped, and forgets what an earlier
+    /// balance decided.
+    pub(crate) fn enter_balance(&mut self) -> Balancing<'_> {
+        let old = Flags::BAL_PENDING.0 | Flags::BAL_KEEP.0;
+        self.change_flags(old, Flags::IN_BALANCE.0);
+        Balancing(self)
+    }
+
+    /// What runs there. It cannot leave while the lock is held.
+    pub(crate) fn curr(&self) -> &Task {
+        // SAFETY: The run queue is there; read under the lock, and always set.
+        let curr = unsafe { addr_of!((*self.as_raw()).__bindgen_anon_1.curr).read_volatile() };
+        // SAFETY: A running task is not freed, and keeps running while we have the lock.
+        unsafe { Task::from_raw(curr) }
+    }
+
+    /// Takes the current task's time away, so that the next balance does not keep it.
+    pub(crate) fn expire_curr(&mut self) {
+        self.curr().expire_slice();
+    }
+
+    /// Makes the CPU go through the scheduler soon.
+    pub(crate) fn resched_curr(&mut self) {
+        // SAFETY: The lock is held, as is asked for.
+        unsafe { bindings::resched_curr(self.as_raw()) };
+    }
+
+    /// Whether a task is ready to run on this CPU.
+    pub(crate) fn has_local_tasks(&self) -> bool {
+        // SAFETY: The run queue is there; its lock protects the local DSQ.
+        unsafe { addr_of!((*self.as_raw()).scx.local_dsq.nr).read_volatile() != 0 }
+    }
+
+    /// Whether a higher class took the CPU and the BPF scheduler was told so.
+    pub(crate) fn cpu_released(&self) -> bool {
+        // SAFETY: The run queue is there; the lock protects the field.
+        unsafe { addr_of!((*self.as_raw()).scx.cpu_released).read() }
+    }
+
+    /// Tells the BPF scheduler that it has the CPU back.
+    pub(crate) fn cpu_acquire(&mut self) {
+        // SAFETY: The lock is held, IRQs are off.
+        unsafe { bindings::scx_core_cpu_acquire(self.as_raw()) };
+        // SAFETY: The run queue is there; the lock protects the field.
+        unsafe { addr_of_mut!((*self.as_raw()).scx.cpu_released).write(false) };
+    }
+
+    /// Charges the current task for the time since it was last charged.
+    pub(crate) fn update_curr(&mut self) {
+        // SAFETY: The lock is held and the core scheduler has updated the clock.
+        unsafe { bindings::scx_core_update_curr(self.as_raw()) };
+    }
+
+    /// Moves a task from the global DSQ to the local one, if there is one that may run here.
+    ///
+    /// Drops and retakes the lock on the way.
+    pub(crate) fn consume_global(&mut self) -> bool {
+        // SAFETY: The lock is held. It may be dropped, as `&mut` ended all borrows of what it
+        // protects.
+        unsafe { bindings::scx_core_consume_global(self.as_raw()) }
+    }
+
+    /// Calls `ops.dispatch()` and puts the tasks where it wants them. Says how many it produced,
+    /// whether or not they may run here.
+    ///
+    /// Drops and retakes the lock on the way.
+    pub(crate) fn dispatch(&mut self, prev: Option<&Task>) -> u32 {
+        let prev = prev.map_or(null_mut(), Task::as_raw);
+        // SAFETY: As in `consume_global`. A scheduler is enabled, and has the operation: the
+        // caller looked at the flags it was enabled with.
+        unsafe { bindings::scx_core_dispatch(self.as_raw(), prev) }
+    }
+
+    /// The runnable tasks of sched_ext that are not running.
+    pub(crate) fn runnable(&self) -> Runnable<'_> {
+        // SAFETY: The run queue is there.
+        let head = unsafe { addr_of_mut!((*self.as_raw()).scx.runnable_list) };
+        // SAFETY: Initialized at boot.
+        let next = unsafe { (*head).next };
+        Runnable {
+            head,
+            next,
+            _rq: PhantomData,
+        }
+    }
+
+    /// The run queue of the executing CPU, which may be a sibling of this one's.
+    pub(crate) fn executing(&self) -> ThisRq<'_> {
+        // SAFETY: Holding a run queue's lock, this cannot migrate.
+        let rq = unsafe { bindings::this_rq() };
+        // SAFETY: IRQs are off while the lock is held, which `self` outlives.
+        unsafe { ThisRq::assume_irqs_off(rq) }
+    }
+}
+
+/// A locked run queue that is looking for a task.
+///
+/// # Invariants
+///
+/// `IN_BALANCE` is set from its creation until it is dropped.
+#[must_use = "the flag is cleared when this is dropped"]
+pub(crate) struct Balancing<'a>(&'a mut Rq<Locked>);
+
+impl Deref for Balancing<'_> {
+    type Target = Rq<Locked>;
+
+    fn deref(&self) -> &Rq<Locked> {
+        self.0
+    }
+}
+
+impl DerefMut for Balancing<'_> {
+    fn deref_mut(&mut self) -> &mut Rq<Locked> {
+        self.0
+    }
+}
+
+impl Drop for Balancing<'_> {
+    fn drop(&mut self) {
+        self.0.change_flags(Flags::IN_BALANCE.0, 0);
+    }
+}
+
+/// The lock of a run queue, held.
+#[must_use = "the lock is released when the guard is dropped"]
+pub(crate) struct RqGuard<'a> {
+    rq: &'a Rq,
+    /// To restore, if we turned IRQs off.
+    irq_flags: Option<c_ulong>,
+}
+
+impl Deref for RqGuard<'_> {
+    type Target = Rq<Locked>;
+
+    fn deref(&self) -> &Rq<Locked> {
+        // SAFETY: The lock is held.
+        // CAST: `repr(transparent)`, the state has no size.
+        unsafe { &*self.rq.as_raw().cast::<Rq<Locked>>() }
+    }
+}
+
+impl DerefMut for RqGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Rq<Locked> {
+        // SAFETY: The lock is held, and by `&mut self` nobody borrows through this guard.
+        // CAST: `repr(transparent)`, the state has no size.
+        unsafe { &mut *self.rq.as_raw().cast::<Rq<Locked>>() }
+    }
+}
+
+impl Drop for RqGuard<'_> {
+    fn drop(&mut self) {
+        match self.irq_flags {
+            // SAFETY: The lock is held, and these are the flags from taking it.
+            Some(flags) => unsafe {
+                bindings::raw_spin_rq_unlock_irqrestore(self.rq.as_raw(), flags)
+            },
+            // SAFETY: The lock is held.
+            None => unsafe { bindings::raw_spin_rq_unlock(self.rq.as_raw()) },
+        }
+    }
+}
+
+/// Walks the runnable tasks of a locked run queue.
+pub(crate) struct Runnable<'a> {
+    head: *mut list_head,
+    next: *mut list_head,
+    _rq: PhantomData<&'a Rq<Locked>>,
+}
+
+impl<'a> Iterator for Runnable<'a> {
+    type Item = &'a Task;
+
+    fn next(&mut self) -> Option<&'a Task> {
+        if core::ptr::eq(self.next, self.head) {
+            return None;
+        }
+        // SAFETY: Only tasks are on the list, by this member.
+        let task = unsafe { container_of!(self.next, task_struct, scx.runnable_node) };
+        // SAFETY: On the list, which does not change while the lock is held.
+        self.next = unsafe { (*self.next).next };
+        // SAFETY: A task leaves the list under the lock before it can be freed.
+        Some(unsafe { Task::from_raw(task.cast_mut()) })
+    }
+}
+
+/// The run queue of the executing CPU. IRQs are off, so it stays that.
+pub(crate) struct ThisRq<'a>(&'a Rq);
+
+impl Deref for ThisRq<'_> {
+    type Target = Rq;
+
+    fn deref(&self) -> &Rq {
+        self.0
+    }
+}
+
+impl ThisRq<'_> {
+    /// # Safety
+    ///
+    /// `rq` is the run queue of the executing CPU, and IRQs are off during the lifetime.
+    pub(crate) unsafe fn assume_irqs_off(rq: *mut bindings::rq) -> Self {
+        // SAFETY: By the requirement above; run queues are there forever.
+        // CAST: `repr(transparent)`.
+        Self(unsafe { &*rq.cast::<Rq>() })
+    }
+
+    /// Counts for this CPU.
+    #[inline]
+    pub(crate) fn count(&self, id: Counter) {
+        counter::count(self.cpu(), id);
+    }
+
+    /// The requests for kicks that this CPU has noted.
+    pub(crate) fn kick_requests(&self) -> KickRequests<'_> {
+        let rq = self.as_raw();
+        // SAFETY: Allocated at boot for all run queues, changed with atomic operations only.
+        unsafe {
+            KickRequests {
+                kick: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_kick).as_mask()),
+                idle: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_kick_if_idle).as_mask()),
+                preempt: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_preempt).as_mask()),
+                wait: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_wait).as_mask()),
+            }
+        }
+    }
+
+    /// Has this CPU carry out its requests as soon as it takes IRQs. Once, if queued before.
+    pub(crate) fn queue_kick_irq_work(&self) {
+        // SAFETY: Initialized at boot. IRQs are off, so this stays on the CPU whose it is.
+        unsafe { bindings::irq_work_queue(addr_of_mut!((*self.as_raw()).scx.kick_cpus_irq_work)) };
+    }
+}
+
+/// Whom to kick, and how.
+pub(crate) struct KickRequests<'a> {
+    pub(crate) kick: &'a Cpumask,
+    pub(crate) idle: &'a Cpumask,
+    pub(crate) preempt: &'a Cpumask,
+    pub(crate) wait: &'a Cpumask,
+}
+
+/// C's `cpumask_var_t`, which is a pointer with CONFIG_CPUMASK_OFFSTACK and an array without.
+trait CpumaskVar {
+    /// # Safety
+    ///
+    /// `self` points to an initialized one.
+    unsafe fn as_mask(self) -> *mut cpumask;
+}
+
+impl CpumaskVar for *mut *mut cpumask {
+    unsafe fn as_mask(self) -> *mut cpumask {
+        // SAFETY: By the requirement of the trait.
+        unsafe { self.read() }
+    }
+}
+
+impl CpumaskVar for *mut [cpumask; 1] {
+    unsafe fn as_mask(self) -> *mut cpumask {
+        self.cast()
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tasks, as far as the core looks at them.
+//!
+//! C header: [`include/linux/sched/ext.h`](srctree/include/linux/sched/ext.h)
+
+use super::time::Jiffies;
+use crate::bindings;
+use core::ptr::{
+    addr_of,
+    addr_of_mut, //
+};
+use kernel::{
+    bindings::{
+        scx_ent_flags_SCX_TASK_QUEUED as TASK_QUEUED,
+        task_struct,
+        PF_IDLE, //
+    },
+    str::BStr,
+    types::Opaque, //
+};
+
+/// A task that is there as long as the reference is.
+///
+/// Everything but the name and the pid may change while the lock of the task's run queue is
+/// not held, so no answer survives a drop of it.
+#[repr(transparent)]
+pub(crate) struct Task(Opaque<task_struct>);
+
+impl Task {
+    /// # Safety
+    ///
+    /// `ptr` is a task that is not freed during `'a`.
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut task_struct) -> &'a Self {
+        // SAFETY: By the requirement above.
+        // CAST: `repr(transparent)` over `Opaque`, which is transparent too.
+        unsafe { &*ptr.cast::<Self>() }
+    }
+
+    pub(crate) fn as_raw(&self) -> *mut task_struct {
+        self.0.get()
+    }
+
+    /// Whether it is a task of sched_ext now.
+    pub(crate) fn on_scx(&self) -> bool {
+        // SAFETY: The task is there, and the field is a pointer: it is read in one piece.
+        let class = unsafe { addr_of!((*self.as_raw()).sched_class).read_volatile() };
+        // Only compared, never read.
+        core::ptr::eq(class, addr_of!(bindings::ext_sched_class))
+    }
+
+    /// Whether sched_ext has it as runnable.
+    pub(crate) fn queued(&self) -> bool {
+        // SAFETY: As in `on_scx`.
+        let flags = unsafe { addr_of!((*self.as_raw()).scx.flags).read_volatile() };
+        flags & TASK_QUEUED as u32 != 0
+    }
+
+    /// Whether it has time left, in nanoseconds, before the BPF scheduler is asked again.
+    pub(crate) fn has_slice(&self) -> bool {
+        // SAFETY: As in `on_scx`.
+        let slice = unsafe { addr_of!((*self.as_raw()).scx.slice).read_volatile() };
+        slice != 0
+    }
+
+    /// Takes all of its time away. Callers hold the lock of the run queue it runs on.
+    pub(super) fn expire_slice(&self) {
+        // SAFETY: As in `on_scx`; by the lock nobody else writes.
+        unsafe { addr_of_mut!((*self.as_raw()).scx.slice).write_volatile(0) };
+    }
+
+    /// Whether it is an idle task.
+    pub(crate) fn is_idle(&self) -> bool {
+        // SAFETY: As in `on_scx`.
+        let flags = unsafe { addr_of!((*self.as_raw()).flags).read_volatile() };
+        flags & PF_IDLE != 0
+    }
+
+    /// Since when it waits for a CPU.
+    pub(crate) fn runnable_at(&self) -> Jiffies {
+        // SAFETY: As in `on_scx`.
+        unsafe { addr_of!((*self.as_raw()).scx.runnable_at).read_volatile() as Jiffies }
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        // SAFETY: The task is there; its pid never changes.
+        unsafe { addr_of!((*self.as_raw()).pid).read() }
+    }
+
+    /// Its name, which may be a mix of two while it changes.
+    pub(crate) fn comm(&self) -> Comm {
+        // SAFETY: The task is there. A name that changes meanwhile has a terminator all the
+        // same, since the last byte is never anything else.
+        let comm = unsafe { addr_of!((*self.as_raw()).comm).read_volatile() };
+        // CAST: C's `char` is a byte.
+        Comm(comm.map(|c| c as u8))
+    }
+}
+
+/// A copy of a task's name.
+pub(crate) struct Comm([u8; 16]);
+
+impl Comm {
+    pub(crate) fn as_bstr(&self) -> &BStr {
+        let name = self.0.split(|&byte| byte == 0).next().unwrap_or(&self.0);
+        BStr::from_bytes(name)
+    }
+}
