@@ -188,6 +188,7 @@ impl Registration {
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: Static, and `drop` unregisters before the module goes away.
         to_result(unsafe { bindings::scx_core_register(&OPS.0) })?;
+        pr_info!("in charge of dispatch, kicks and watchdog\n");
         // INVARIANT: It succeeded.
         Ok(Self(()))
     }
@@ -197,5 +198,6 @@ impl Drop for Registration {
     fn drop(&mut self) {
         // SAFETY: Registered by the type invariant.
         unsafe { bindings::scx_core_unregister(&OPS.0) };
+        pr_info!("handed back to the built-in core\n");
     }
 }

@@ -39,20 +39,11 @@ struct RustScx {
 
 impl kernel::Module for RustScx {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        // Last, since a scheduler may be enabled from then on.
+        // First, since a scheduler may be enabled as soon as we are in charge.
         let counters = sched::counter::Debugfs::new();
-        let in_charge = ops::Registration::new()?;
-
-        pr_info!("in charge of dispatch, kicks and watchdog\n");
         Ok(Self {
-            _in_charge: in_charge,
+            _in_charge: ops::Registration::new()?,
             _counters: counters,
         })
-    }
-}
-
-impl Drop for RustScx {
-    fn drop(&mut self) {
-        pr_info!("handing back to the built-in core\n");
     }
 }

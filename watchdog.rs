@@ -67,18 +67,12 @@ pub(crate) fn interval() -> Jiffies {
 #[doc(alias = "scx_watchdog_workfn")]
 pub(crate) fn scan() {
     // First, since it is being late that the tick looks for, not being slow.
-    let now = jiffies();
-    TIMESTAMP.store(now, Relaxed);
+    TIMESTAMP.store(jiffies(), Relaxed);
 
-    for (n, cpu) in cpumask::online().iter().enumerate() {
-        let stalled = {
-            let rq = Rq::of(cpu).lock_irqsave();
-            if n == 0 {
-                rq.count(counter::SCANS);
-            }
-            check_rq_for_timeouts(&rq)
-        };
-        if stalled {
+    counter::count_serialized(counter::SCANS);
+
+    for cpu in cpumask::online().iter() {
+        if check_rq_for_timeouts(&Rq::of(cpu).lock_irqsave()) {
             // The scheduler is on its way out, once is enough.
             break;
         }

@@ -105,8 +105,8 @@ impl<State> Rq<State> {
 impl Rq {
     /// The run queue of `cpu`.
     pub(crate) fn of(cpu: CpuId) -> &'static Self {
-        // SAFETY: A `CpuId` is in range. Run queues are per-CPU data of the kernel proper, and
-        // there for numbers of impossible CPUs too: their offset is that of the template.
+        // SAFETY: A `CpuId` is in range, and ours come from the possible or online CPUs, or from
+        // C, which has checked them.
         let rq = unsafe { bindings::cpu_rq(cpu.as_u32()) };
         // SAFETY: There forever.
         // CAST: `repr(transparent)`.
@@ -157,7 +157,7 @@ impl Deref for Rq<Locked> {
     fn deref(&self) -> &Rq {
         // SAFETY: Who holds the lock may do what others may.
         // CAST: `repr(transparent)`, the state has no size.
-        unsafe { &*(self as *const Self).cast::<Rq>() }
+        unsafe { &*self.as_raw().cast::<Rq>() }
     }
 }
 
@@ -409,10 +409,10 @@ impl ThisRq<'_> {
         // SAFETY: Allocated at boot for all run queues, changed with atomic operations only.
         unsafe {
             KickRequests {
-                kick: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_kick).as_mask()),
-                idle: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_kick_if_idle).as_mask()),
-                preempt: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_preempt).as_mask()),
-                wait: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_wait).as_mask()),
+                kick: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_kick).into_mask()),
+                idle: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_kick_if_idle).into_mask()),
+                preempt: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_preempt).into_mask()),
+                wait: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_wait).into_mask()),
             }
         }
     }
@@ -437,18 +437,18 @@ trait CpumaskVar {
     /// # Safety
     ///
     /// `self` points to an initialized one.
-    unsafe fn as_mask(self) -> *mut cpumask;
+    unsafe fn into_mask(self) -> *mut cpumask;
 }
 
 impl CpumaskVar for *mut *mut cpumask {
-    unsafe fn as_mask(self) -> *mut cpumask {
+    unsafe fn into_mask(self) -> *mut cpumask {
         // SAFETY: By the requirement of the trait.
         unsafe { self.read() }
     }
 }
 
 impl CpumaskVar for *mut [cpumask; 1] {
-    unsafe fn as_mask(self) -> *mut cpumask {
+    unsafe fn into_mask(self) -> *mut cpumask {
         self.cast()
     }
 }

@@ -91,9 +91,12 @@ impl Task {
     pub(crate) fn comm(&self) -> Comm {
         // SAFETY: The task is there. A name that changes meanwhile has a terminator all the
         // same, since the last byte is never anything else.
-        let comm = unsafe { addr_of!((*self.as_raw()).comm).read_volatile() };
         // CAST: C's `char` is a byte.
-        Comm(comm.map(|c| c as u8))
+        Comm(unsafe {
+            addr_of!((*self.as_raw()).comm)
+                .cast::<[u8; 16]>()
+                .read_volatile()
+        })
     }
 }
 

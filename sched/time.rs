@@ -6,7 +6,10 @@
 
 use crate::bindings;
 use core::ptr::addr_of;
-use kernel::time::Ktime;
+use kernel::{
+    ffi::c_ulong,
+    time::Ktime, //
+};
 
 /// A point in time, in jiffies since boot, modulo the machine word.
 pub(crate) type Jiffies = usize;
@@ -26,7 +29,7 @@ pub(crate) fn time_after(a: Jiffies, b: Jiffies) -> bool {
 /// How long `jiffies` are in milliseconds.
 pub(crate) fn jiffies_to_msecs(jiffies: usize) -> u32 {
     // SAFETY: Pure arithmetic.
-    unsafe { bindings::jiffies_to_msecs(jiffies as _) }
+    unsafe { bindings::jiffies_to_msecs(jiffies as c_ulong) }
 }
 
 /// Measures how long something takes.
