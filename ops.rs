@@ -43,8 +43,7 @@ use kernel::{
         c_ulong, //
     },
     prelude::*,
-    static_assert,
-    types::Opaque, //
+    static_assert, //
 };
 
 static_assert!(KickFlags::IDLE.bits() == bindings::scx_kick_flags_SCX_KICK_IDLE as u64);
@@ -139,12 +138,6 @@ extern "C" fn disable() {
     kick::disable();
 }
 
-extern "C" {
-    /// This module, as the loader knows it.
-    #[expect(improper_ctypes)]
-    static __this_module: Opaque<kernel::bindings::module>;
-}
-
 /// What is registered, never written.
 #[repr(transparent)]
 struct CoreOps(bindings::scx_core_ops);
@@ -156,8 +149,7 @@ static OPS: CoreOps = CoreOps(bindings::scx_core_ops {
     abi: bindings::SCX_CORE_ABI,
     name: c_str!("rust_scx").as_char_ptr(),
     layout: addr_of!(bindings::rust_scx_layout).cast(),
-    // CAST: `Opaque` is transparent.
-    owner: addr_of!(__this_module).cast_mut().cast(),
+    owner: addr_of!(bindings::__this_module).cast_mut(),
     balance_one: Some(balance_one),
     kick: Some(kick),
     kick_irq: Some(kick_irq),
