@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+# The face of the project; the work is done by scripts/. Kbuild is what the kernel reads.
+
+.PHONY: help run test kernel modules lint clean clean-cache
+
+help:
+	@echo 'rust_scx: the core of sched_ext in Rust, as a module for Linux 6.12'
+	@echo
+	@echo '  make run          from a bare Debian 12 or 13 to BPF schedulers on the Rust core'
+	@echo '  make test         all tests, in guests; closes with "N passed, N failed, N skipped"'
+	@echo '  make kernel       the patched kernel, into the cache; prints where'
+	@echo '  make modules      rust-scx.ko, for that kernel; KDIR=TREE for another patched tree'
+	@echo '  make lint         rustfmt, clippy, checkpatch, shellcheck, and what the module refers to'
+	@echo '  make clean        removes what was built in this directory'
+	@echo '  make clean-cache  removes the kernels and tools kept outside of it (they take long to build)'
+	@echo
+	@echo '  scripts/vm -- COMMAND   runs a command in a guest on the Rust core; see scripts/vm --help'
+	@echo '  KERNEL_SRC=PATH         takes another 6.12.y, a tarball or a tree'
+	@echo '  RUST_SCX_CACHE=DIR      keeps kernels and tools there, not in ~/.cache/rust_scx'
+
+run:
+	@scripts/run
+
+test:
+	@scripts/setup
+	@scripts/test
+
+kernel:
+	@scripts/setup
+	@scripts/kernel patched
+
+modules:
+ifdef KDIR
+	@scripts/modules '$(KDIR)'
+else
+	@kernel=$$(scripts/kernel patched) && scripts/modules "$$kernel/linux"
+endif
+
+lint:
+	@scripts/lint
+
+# What .gitignore names; this needs no kernel tree.
+clean:
+	@git clean -fdXq
+	@echo 'Kernels and tools stay in the cache; "make clean-cache" removes them.'
+
+clean-cache:
+	@bash -c '. scripts/lib.sh && cd "$$cache" && rm -rf kernel tools run console kvm && say "Emptied $$cache"'
