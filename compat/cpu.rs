@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! UPSTREAM: rust/kernel/cpu.rs, v6.17
+//! UPSTREAM: rust/kernel/cpu.rs, 7.3
 //!
 //! CPU numbers.
 //!

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! UPSTREAM: rust/kernel/sync.rs
+//! UPSTREAM: rust/kernel/sync.rs, 7.3
 
 pub(crate) mod atomic;
 pub(crate) mod rcu;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! UPSTREAM: rust/kernel/sync/atomic.rs, v6.19
+//! UPSTREAM: rust/kernel/sync/atomic.rs, 7.3
 //!
 //! Atomics of the Linux kernel memory model. `core::sync::atomic` follows another
 //! one and is not to be used.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! UPSTREAM: rust/kernel/sync/rcu.rs, v6.13
+//! UPSTREAM: rust/kernel/sync/rcu.rs, 7.3
 //!
 //! RCU read side.
 //!
