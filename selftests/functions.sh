@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the shell tests share: KTAP, the core in charge, counters, schedulers.
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+KDIR=${KDIR:-/lib/modules/$(uname -r)/build}
+BPF_DIR=${BPF_DIR:-$KDIR/..}
+module=$here/../rust-scx.ko
+scx=/sys/kernel/sched_ext
+debug=/sys/kernel/debug/rust_scx
+ncpus=$(getconf _NPROCESSORS_CONF)
+
+# shellcheck source=/dev/null
+. "$KDIR/tools/testing/selftests/kselftest/ktap_helpers.sh"
+
+tmp=$(mktemp -d)
+mkfifo "$tmp/nothing"
+exec {nothing}<>"$tmp/nothing"
+trap 'stop_load; stop_sched; rm -rf "$tmp"' EXIT
+sched_pid=
+load_pids=()
+
+# check NAME COMMAND...: one result, ok if the command succeeds.
+check() {
+	local name=$1
+	shift
+	if "$@"; then ktap_test_pass "$name"; else ktap_test_fail "$name"; fi
+}
+
+skip_all() {
+	ktap_print_header
+	ktap_skip_all "$*"
+	exit "$KSFT_SKIP"
+}
+
+bail() {
+	ktap_exit_fail_msg "$*"
+}
+
+core() {
+	cat $scx/core 2>/dev/null || echo builtin
+}
+
+# Built-ins of bash only, here and in the waits: a fork may be stuck for long
+# while a scheduler misbehaves.
+enabled() {
+	[[ $(<$scx/state) == enabled ]]
+}
+
+disabled() {
+	[[ $(<$scx/state) == disabled ]]
+}
+
+# begin PLAN [CORE]: header and plan. Without CORE the tests are for the one in
+# charge, which must be the module unless RUST_SCX_CORE says otherwise.
+begin() {
+	local want=${2:-${RUST_SCX_CORE:-}}
+	[[ -d $scx ]] || skip_all "the kernel has no sched_ext"
+	if [[ $(core) != "${want:-rust_scx}" ]]; then
+		[[ -n $want ]] || skip_all "the core in charge is $(core), insert rust-scx.ko"
+		ktap_print_header
+		bail "the core in charge is $(core), expected $want"
+	fi
+	ktap_print_header
+	ktap_set_plan "$1"
+	disabled || bail "a BPF scheduler is enabled already"
+}
+
+need() {
+	local tool
+	for tool; do
+		command -v "$tool" >/dev/null || skip_all "$tool is not there"
+	done
+}
+
+nap() {
+	read -rt "$1" <&"$nothing" || :
+}
+
+# Seconds by the machine's clock chip. Under emulation the guest's own time leaps
+# while it waits for its disk.
+clock() {
+	seconds=$EPOCHSECONDS
+	if [[ -e /sys/class/rtc/rtc0/since_epoch ]]; then
+		read -r seconds </sys/class/rtc/rtc0/since_epoch
+	fi
+}
+
+# await SECONDS COMMAND...: polls the command until it succeeds.
+await() {
+	local until
+	clock
+	until=$((seconds + $1))
+	shift
+	until "$@"; do
+		clock
+		((seconds <= until)) || return 1
+		nap 0.02
+	done
+}
+
+# --- counters -------------------------------------------------------------------
+
+counter() {
+	awk -v name="$1" '$1 == name { print $2; found = 1 } END { exit !found }' $debug/counters
+}
+
+# percpu NAME: the counter's value on each CPU, one a line.
+percpu() {
+	awk -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) at = i; next }
+		{ print $at }' $debug/percpu
+}
+
+mark() {
+	if [[ $(core) == rust_scx ]]; then cat $debug/counters >"$tmp/counters"; fi
+}
+
+# moved NAME...: each has grown since mark. The built-in core has no counters.
+moved() {
+	local name was now rc=0
+	[[ $(core) == rust_scx ]] || return 0
+	for name; do
+		was=$(awk -v name="$name" '$1 == name { print $2 }' "$tmp/counters")
+		if ! now=$(counter "$name") || ((now <= was)); then
+			echo "# counter $name stays at ${now:-nothing}"
+			rc=1
+		fi
+	done
+	return $rc
+}
+
+arrays_are() {
+	[[ $(core) != rust_scx || $(counter pick_seq_arrays) == "$1" ]]
+}
+
+# --- kernel log -----------------------------------------------------------------
+
+log_mark() {
+	echo "selftests: mark ${RANDOM}$$" >/dev/kmsg
+	last_mark=$(dmesg | grep -o 'selftests: mark [0-9]*' | tail -n 1)
+}
+
+# log_has TEXT: the kernel said so since log_mark.
+log_has() {
+	if dmesg | sed "1,/$last_mark/d" | grep -qF -- "$1"; then return; fi
+	echo "# not in the kernel log: $1"
+	return 1
+}
+
+# --- schedulers and load --------------------------------------------------------
+
+# start_sched NAME [ARG...]: one of tools/sched_ext, its report in $tmp/report.
+start_sched() {
+	local name=$1
+	shift
+	"$BPF_DIR/sched_ext/bin/scx_$name" "$@" >/dev/null 2>"$tmp/report" &
+	sched_pid=$!
+	await 20 enabled && [[ $(<$scx/root/ops) == "$name" ]]
+}
+
+# The scheduler's program ends by itself once the kernel has thrown it out.
+sched_gone() {
+	await "$1" disabled && await 5 sched_ended
+}
+
+sched_ended() {
+	! kill -0 "$sched_pid" 2>/dev/null
+}
+
+stop_sched() {
+	[[ -n $sched_pid ]] || return 0
+	kill -INT "$sched_pid" 2>/dev/null
+	wait "$sched_pid" 2>/dev/null
+	sched_pid=
+	await 5 disabled
+}
+
+reported() {
+	if grep -q -- "$1" "$tmp/report"; then return; fi
+	echo "# not reported: $1"
+	grep '^EXIT' "$tmp/report" | sed 's/^/# reported: /'
+	return 1
+}
+
+# prepare_hogs N: tasks that never sleep once release_hogs has been called.
+prepare_hogs() {
+	local i
+	mkfifo "$tmp/hogs"
+	for ((i = 0; i < $1; i++)); do
+		# shellcheck disable=SC2016 # for the inner shell
+		chrt -o 0 bash -c 'read -r <"$0"; while :; do :; done' "$tmp/hogs" &
+		load_pids+=($!)
+	done
+	nap 1
+}
+
+release_hogs() {
+	local pid
+	for pid in "${load_pids[@]}"; do echo; done >"$tmp/hogs"
+	rm "$tmp/hogs"
+}
+
+stop_load() {
+	((${#load_pids[@]})) || return 0
+	kill -KILL "${load_pids[@]}" 2>/dev/null
+	wait "${load_pids[@]}" 2>/dev/null
+	load_pids=()
+	rm -f "$tmp/hogs"
+}
+
+load() {
+	hackbench -g 2 -f 8 -l "${1:-20}" >/dev/null
+}

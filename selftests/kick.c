@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Kicks of every kind: what they do to the CPU they are for, and that they
+ * pass through the core in charge. The program stays on CPU 0 in the fair
+ * class, kicks from CPU 0 or, out of a scheduler's callback, from CPU 1, and
+ * aims at CPUs 2 and 3.
+ */
+#include <limits.h>
+#include <sched.h>
+
+#include "harness.h"
+
+#define SELF		1
+#define TARGET		2
+#define OTHER		3
+#define SWAP(a, b)	({ typeof(a) __a = a; a = b; b = __a; })
+#define TIMES		10
+#define NOISE		6	/* cycles a CPU may go through by itself meanwhile */
+
+static struct rig *rig;
+
+static unsigned long long seen_balances(int cpu)
+{
+	return ((volatile struct rig_cpu *)&rig->bss->cpus[cpu])->balances;
+}
+
+static void kick_times(int cpu, unsigned long long flags)
+{
+	counters_mark();
+	for (int i = 0; i < TIMES; i++) {
+		kick(rig, cpu, flags);
+		usleep(2 * MS);
+	}
+}
+
+/* Have ops.running() kick @nr CPUs at once; true when the kicker has gone on. */
+static bool kick_from_op(struct task *kicker, unsigned long long flags, int nr, const int *cpus)
+{
+	struct rig_request *req = &rig->bss->req;
+	unsigned long long done = req->done;
+
+	memcpy(req->cpus, cpus, nr * sizeof(*cpus));
+	req->flags = flags;
+	req->kicker = kicker->pid;
+	__atomic_store_n(&req->nr, nr, __ATOMIC_RELEASE);
+	return await(__atomic_load_n(&kicker->shared->done, __ATOMIC_ACQUIRE) == done + 1,
+		     1000 * MS);
+}
+
+/*
+ * A task waits in the BPF scheduler for a CPU that idles and does not know.
+ * Left alone it stays there; false if the CPU looked by itself every time.
+ */
+static bool park(struct task *sleeper)
+{
+	for (int try = 0; try < TIMES; try++) {
+		unsigned long long count = task_count(sleeper);
+		unsigned long long queued = rig->bss->cpus[TARGET].enqueues;
+
+		rig->bss->hold[TARGET] = true;
+		task_wake(sleeper);
+		await(*(volatile unsigned long long *)&rig->bss->cpus[TARGET].enqueues > queued,
+		      100 * MS);
+		usleep(20 * MS);
+		rig->bss->hold[TARGET] = false;
+		usleep(20 * MS);
+		if (task_count(sleeper) == count)
+			return true;
+	}
+	return false;
+}
+
+static void test_idle(void)
+{
+	static const struct { const char *name; unsigned long long flags; const char *count; }
+	kinds[] = {
+		{ "plain", 0, "kick_plain" },
+		{ "IDLE", KICK_IDLE, "kick_idle" },
+		{ "PREEMPT", KICK_PREEMPT, "kick_preempt" },
+	};
+	struct task sleeper = task_start(TASK_SLEEPER, TARGET, SCHED_EXT_POLICY, NULL);
+
+	usleep(20 * MS);
+	for (int i = 0; i < 3; i++) {
+		unsigned long long count = task_count(&sleeper);
+		bool parked = park(&sleeper), ran;
+
+		counters_mark();
+		kick(rig, TARGET, kinds[i].flags);
+		ran = await(task_count(&sleeper) != count, 500 * MS);
+		result(parked && ran && counted(kinds[i].count, 1, LONG_MAX) &&
+		       counted("kick_irq_work", 1, LONG_MAX) &&
+		       counted("kick_resched", 1, LONG_MAX),
+		       "%s kick wakes an idle CPU", kinds[i].name);
+		kick(rig, TARGET, 0);
+	}
+	task_stop(&sleeper);
+}
+
+static void test_busy(void)
+{
+	struct task first = task_start(TASK_HOG, TARGET, SCHED_EXT_POLICY, NULL);
+	struct task second = task_start(TASK_HOG, TARGET, SCHED_EXT_POLICY, NULL);
+	volatile struct rig_cpu *seen = &rig->bss->cpus[TARGET];
+	unsigned long long before, zero, waiting;
+	bool ok;
+
+	usleep(100 * MS);
+	if (seen->running == second.pid)
+		SWAP(first, second);
+	waiting = task_count(&second);
+
+	before = seen_balances(TARGET);
+	kick_times(TARGET, 0);
+	ok = seen_balances(TARGET) >= before + TIMES && seen->running == first.pid;
+	result(ok && task_count(&second) == waiting && counted("kick_plain", TIMES, LONG_MAX) &&
+	       counted("kick_resched", TIMES, LONG_MAX),
+	       "plain kick reschedules a busy CPU, which keeps its task");
+
+	before = seen_balances(TARGET);
+	kick_times(TARGET, KICK_IDLE);
+	ok = seen_balances(TARGET) <= before + NOISE && seen->running == first.pid;
+	result(ok && counted("kick_idle", TIMES, LONG_MAX) &&
+	       counted("kick_idle_skipped", TIMES, LONG_MAX),
+	       "IDLE kick leaves a busy CPU alone");
+
+	zero = seen->zero_prevs;
+	seen->stop_slice = ~0ULL;
+	counters_mark();
+	kick(rig, TARGET, KICK_PREEMPT);
+	ok = await(seen->running == second.pid, 200 * MS);
+	result(ok && counted("kick_preempt", 1, LONG_MAX),
+	       "PREEMPT kick makes a busy CPU take the next task");
+	result(ok && seen->stop_slice == 0 && seen->zero_prevs > zero,
+	       "slice is zero after PREEMPT");
+
+	task_stop(&second);
+	task_stop(&first);
+}
+
+static void test_rt(void)
+{
+	struct task rt = task_start(TASK_HOG, TARGET, SCHED_FIFO, NULL);
+	unsigned long long slice, count;
+
+	await(task_count(&rt), 500 * MS);
+	slice = slice_of(rig, rt.pid);
+	kick_times(TARGET, KICK_PREEMPT);
+	count = task_count(&rt);
+	usleep(20 * MS);
+	result(slice && slice_of(rig, rt.pid) == slice && task_count(&rt) > count &&
+	       counted("kick_preempt", TIMES, LONG_MAX),
+	       "PREEMPT kick takes nothing from an RT task");
+	task_stop(&rt);
+}
+
+static void test_offline(void)
+{
+	static const char *online = "/sys/devices/system/cpu/cpu3/online";
+	unsigned long long before;
+	bool off = file_write(online, "0");
+	bool on;
+
+	counters_mark();
+	kick(rig, OTHER, 0);
+	kick(rig, OTHER, KICK_PREEMPT);
+	kick(rig, OTHER, KICK_PREEMPT | KICK_WAIT);
+	result(off && sched_ext_is("enabled") && counted("kick_offline", 3, LONG_MAX) &&
+	       counted("waits", 0, 0),
+	       "kicks of an offline CPU are dropped and not waited for");
+
+	on = file_write(online, "1");
+	before = seen_balances(OTHER);
+	kick_times(OTHER, 0);
+	result(on && seen_balances(OTHER) >= before + TIMES && counted("kick_offline", 0, 0),
+	       "kicks arrive again once the CPU is online");
+}
+
+static void test_from_op(void)
+{
+	static const int self[] = { SELF }, many[] = { TARGET, OTHER, 0 };
+	struct task kicker = task_start(TASK_KICKER, SELF, SCHED_EXT_POLICY, rig);
+	unsigned long long zero, before[3];
+	bool ok = true;
+
+	usleep(20 * MS);
+	zero = rig->bss->cpus[SELF].zero_prevs;
+	counters_mark();
+	result(kick_from_op(&kicker, KICK_PREEMPT, 1, self) &&
+	       rig->bss->cpus[SELF].zero_prevs > zero &&
+	       counted("kick_preempt", 1, LONG_MAX),
+	       "a CPU can kick itself");
+
+	for (int i = 0; i < 3; i++)
+		before[i] = seen_balances(many[i]);
+	counters_mark();
+	for (int n = 0; n < TIMES; n++)
+		ok &= kick_from_op(&kicker, 0, 3, many);
+	for (int i = 0; i < 3; i++)
+		ok &= seen_balances(many[i]) >= before[i] + TIMES;
+	result(ok && counted("kick_plain", 3 * TIMES, 3 * TIMES + NOISE) &&
+	       counted("kick_resched", 3 * TIMES, LONG_MAX),
+	       "one callback can kick many CPUs");
+	result(counted("kick_irq_work", TIMES, TIMES + NOISE),
+	       "kicks of many CPUs share one irq_work");
+	task_stop(&kicker);
+}
+
+/* The target goes idle, which even a core that waits for a change of class sees. */
+static void test_wait(void)
+{
+	static const int target[] = { TARGET };
+	struct task kicker = task_start(TASK_KICKER, SELF, SCHED_EXT_POLICY, rig);
+	struct task hog = task_start(TASK_HOG, TARGET, SCHED_EXT_POLICY, NULL);
+	volatile struct rig_cpu *seen = &rig->bss->cpus[TARGET];
+	int waited = 0;
+	bool ok = true;
+
+	counters_mark();
+	for (int n = 0; n < TIMES; n++) {
+		unsigned long long stops;
+
+		ok &= await(seen->running == hog.pid && task_count(&hog), 500 * MS);
+		rig->bss->hold[TARGET] = true;
+		stops = seen->stops;
+		ok &= kick_from_op(&kicker, KICK_PREEMPT | KICK_WAIT, 1, target);
+		waited += kicker.shared->stops > stops;
+		rig->bss->hold[TARGET] = false;
+		seen->running = 0;
+		kick(rig, TARGET, 0);
+	}
+	note("the target's task had stopped in %d of %d", waited, TIMES);
+	result(ok && waited == TIMES, "WAIT kick returns after the target let go of its task");
+	result(counted("kick_wait", TIMES, LONG_MAX) && counted("waits", TIMES, LONG_MAX) &&
+	       counted("wait_timeouts", 0, 0),
+	       "waits are counted and none ran into its bound");
+	task_stop(&hog);
+	task_stop(&kicker);
+}
+
+static void test_enq_preempt(void)
+{
+	struct task hog = task_start(TASK_HOG, TARGET, SCHED_EXT_POLICY, NULL);
+	struct task sleeper = task_start(TASK_SLEEPER, TARGET, SCHED_EXT_POLICY, NULL);
+	volatile struct rig_cpu *seen = &rig->bss->cpus[TARGET];
+	bool waits;
+
+	usleep(50 * MS);
+	await(seen->running == hog.pid, 500 * MS);
+	task_wake(&sleeper);
+	usleep(50 * MS);
+	waits = !task_count(&sleeper) && seen->running == hog.pid;
+	/* let it out again */
+	kick(rig, TARGET, KICK_PREEMPT);
+	await(task_count(&sleeper) == 1, 500 * MS);
+	await(seen->running == hog.pid, 500 * MS);
+
+	seen->stop_slice = ~0ULL;
+	rig->bss->preempter = sleeper.pid;
+	seen->enqueues = 0;
+	counters_mark();
+	task_wake(&sleeper);
+	result(await(task_count(&sleeper) == 2, 200 * MS) && waits && counted("balance", 1, LONG_MAX),
+	       "SCX_ENQ_PREEMPT onto a local DSQ runs the task at once");
+	rig->bss->preempter = 0;
+	task_stop(&sleeper);
+	task_stop(&hog);
+}
+
+static void test_bypass(void)
+{
+	unsigned long long kicks;
+	bool ok;
+
+	rig_stop(rig);
+	rig->bss->kick_in_init = true;
+	rig->bss->init_kicks = 0;
+	counters_mark();
+	ok = !rig_start(rig);
+	kicks = rig->bss->init_kicks;
+	rig->bss->kick_in_init = false;
+	result(ok && kicks && counted("kick_bypassed", kicks, LONG_MAX) &&
+	       counted("kick_irq_work", 0, NOISE),
+	       "kicks are dropped while bypassing");
+}
+
+static void test_errors(void)
+{
+	kick(rig, 9999, 0);
+	result(rig_thrown_out(rig, "invalid CPU 9999", 2000 * MS), "a kick of a bogus CPU is an error");
+	rig_stop(rig);
+
+	if (rig_start(rig))
+		die("cannot enable the scheduler again");
+	kick(rig, TARGET, KICK_IDLE | KICK_PREEMPT);
+	result(rig_thrown_out(rig, "PREEMPT/WAIT cannot be used with SCX_KICK_IDLE", 2000 * MS),
+	       "IDLE with PREEMPT is an error");
+	rig_stop(rig);
+}
+
+/* The core of an unpatched kernel never returns from this one. */
+static void test_no_scheduler(void)
+{
+	static const char *name = "WAIT kick without a scheduler returns and is warned of once";
+
+	if (access("/sys/kernel/sched_ext/core", F_OK)) {
+		skipped(name);
+		return;
+	}
+	kick_times(TARGET, KICK_WAIT);
+	kick_times(0, KICK_WAIT);
+	result(counted("wait_no_array", TIMES, LONG_MAX) && counted("waits", 0, 0) &&
+	       dmesg_count("SCX_KICK_WAIT") == 1, "%s", name);
+}
+
+int main(void)
+{
+	harness_init(21);
+	if (sysconf(_SC_NPROCESSORS_ONLN) <= OTHER)
+		die("4 CPUs are needed");
+	stay_on(0);
+
+	rig = rig_load(false, 0);
+	test_no_scheduler();
+	if (rig_start(rig))
+		die("cannot enable the scheduler");
+	test_idle();
+	test_busy();
+	test_rt();
+	test_enq_preempt();
+	test_from_op();
+	test_wait();
+	test_offline();
+	test_bypass();
+	result(sched_ext_is("enabled") && !rig->data->uei.kind, "no valid kick upset the scheduler");
+	test_errors();
+	rig__destroy(rig);
+	harness_finish();
+}

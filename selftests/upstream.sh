@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The kernel's own sched_ext selftests, in one boot: on the built-in core, on
+# the module's, and on the built-in one again.
+
+. "$(dirname "$0")/functions.sh"
+
+runner=$BPF_DIR/selftests/runner
+mapfile -t tests < <(find "$KDIR/tools/testing/selftests/sched_ext" -name '*.c' ! -name '*.bpf.c' \
+	-exec sed -n 's/^[[:space:]]*\.name[[:space:]]*= "\(.*\)",.*/\1/p' {} + | sort)
+
+begin $((${#tests[@]} + 4)) builtin
+[[ -x $runner ]] || bail "the kernel's selftests are not built"
+echo "# ${#tests[@]} tests"
+
+# run PASS: what the runner prints is kept; its exit code means nothing in 6.12.
+run() {
+	echo "# $1 on the $(core) core"
+	"$runner" >"$tmp/$1" 2>&1
+	grep -cE '^ok ' "$tmp/$1" | sed 's/^/# passed: /'
+	cp "$tmp/$1" "${RESULTS:-$tmp}/upstream.$1" 2>/dev/null
+	disabled
+}
+
+verdict() {
+	sed -nE "s/^(ok|not ok) [0-9]+ $2 # ?(SKIP)?.*/\1 \2/p" "$tmp/$1" | tail -n 1 | sed 's/ *$//'
+}
+
+same_verdicts() {
+	local pass got rc=0
+	for pass in first rust again; do
+		got=$(verdict $pass "$1")
+		[[ $got == ok ]] && continue
+		echo "# $1, $pass: ${got:-no verdict}"
+		rc=1
+	done
+	return $rc
+}
+
+check "the runner ends on the built-in core" run first
+insmod "$module" || bail "insmod fails"
+[[ $(core) == rust_scx ]] || bail "the core in charge is $(core)"
+mark
+check "the runner ends on the module's core" run rust
+check "the module's core was at work" moved balance dispatch dispatch_rounds scans enables disables
+rmmod rust_scx || bail "rmmod fails"
+check "the runner ends on the built-in core again" run again
+
+for name in "${tests[@]}"; do
+	check "$name passes on both cores" same_verdicts "$name"
+done
+ktap_finished
