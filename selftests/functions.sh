@@ -9,7 +9,8 @@ BPF_DIR=${BPF_DIR:-$KDIR/..}
 module=$here/../rust-scx.ko
 scx=/sys/kernel/sched_ext
 debug=/sys/kernel/debug/rust_scx
-ncpus=$(getconf _NPROCESSORS_CONF)
+ncpus=$(getconf _NPROCESSORS_CONF)	# that there may be
+online=$(getconf _NPROCESSORS_ONLN)	# and that there are
 
 # shellcheck source=/dev/null
 . "$KDIR/tools/testing/selftests/kselftest/ktap_helpers.sh"
@@ -39,7 +40,7 @@ bail() {
 }
 
 core() {
-	cat $scx/core 2>/dev/null || echo builtin
+	if [[ -e $scx/core ]]; then echo "$(<$scx/core)"; else echo builtin; fi
 }
 
 # Built-ins of bash only, here and in the waits: a fork may be stuck for long
@@ -106,10 +107,16 @@ counter() {
 	awk -v name="$1" '$1 == name { print $2; found = 1 } END { exit !found }' $debug/counters
 }
 
-# percpu NAME: the counter's value on each CPU, one a line.
-percpu() {
-	awk -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) at = i; next }
-		{ print $at }' $debug/percpu
+# read_percpu NAME: the counter's value on each CPU, into the array percpu. By
+# built-ins only.
+read_percpu() {
+	local names values i
+	percpu=()
+	{
+		read -ra names
+		for ((i = 0; i < ${#names[@]}; i++)); do [[ ${names[i]} != "$1" ]] || break; done
+		while read -ra values; do percpu[values[0]]=${values[i]}; done
+	} <$debug/percpu
 }
 
 mark() {
@@ -137,13 +144,13 @@ arrays_are() {
 # --- kernel log -----------------------------------------------------------------
 
 log_mark() {
-	echo "selftests: mark ${RANDOM}$$" >/dev/kmsg
-	last_mark=$(dmesg | grep -o 'selftests: mark [0-9]*' | tail -n 1)
+	last_mark="selftests: mark $EPOCHREALTIME"
+	echo "$last_mark" >/dev/kmsg
 }
 
 # log_has TEXT: the kernel said so since log_mark.
 log_has() {
-	if dmesg | sed "1,/$last_mark/d" | grep -qF -- "$1"; then return; fi
+	if dmesg | sed "0,/$last_mark/d" | grep -qF -- "$1"; then return; fi
 	echo "# not in the kernel log: $1"
 	return 1
 }
@@ -187,21 +194,36 @@ reported() {
 prepare_hogs() {
 	local i
 	mkfifo "$tmp/hogs"
+	exec {hogs}<>"$tmp/hogs"
+	: >"$tmp/ready"
 	for ((i = 0; i < $1; i++)); do
 		# shellcheck disable=SC2016 # for the inner shell
-		chrt -o 0 bash -c 'read -r <"$0"; while :; do :; done' "$tmp/hogs" &
+		chrt -o 0 bash -c 'echo >>"$1"; read -r <"$0"; while :; do :; done' "$tmp/hogs" "$tmp/ready" &
 		load_pids+=($!)
 	done
-	nap 1
+	await 20 hogs_ready
+}
+
+hogs_ready() {
+	local lines
+	mapfile -t lines <"$tmp/ready"
+	((${#lines[@]} == ${#load_pids[@]}))
 }
 
 release_hogs() {
 	local pid
-	for pid in "${load_pids[@]}"; do echo; done >"$tmp/hogs"
-	rm "$tmp/hogs"
+	for pid in "${load_pids[@]}"; do echo >&"$hogs"; done
 }
 
 stop_load() {
+	((${#load_pids[@]})) || return 0
+	kill -KILL "${load_pids[@]}" 2>/dev/null
+	wait "${load_pids[@]}" 2>/dev/null
+	load_pids=()
+	rm -f "$tmp/hogs"
+}
+
+load() {
 	((${#load_pids[@]})) || return 0
 	kill -KILL "${load_pids[@]}" 2>/dev/null
 	wait "${load_pids[@]}" 2>/dev/null

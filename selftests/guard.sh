@@ -14,27 +14,26 @@ chrt -f -p 50 $$
 # Every task that is queued stays there. Hogs are sure to be queued: they use up
 # their slices.
 trap_cpus() {
-	prepare_hogs $((2 * ncpus))
+	prepare_hogs $((2 * online))
 	start_sched qmap -l 1 || bail "scx_qmap does not start"
 	release_hogs
-	nap 0.3
-}
-
-guard_trips() {
-	[[ $(core) != rust_scx ]] || percpu guard_trips
+	nap 0.5
 }
 
 trapped_everywhere() {
-	local before now cpu
-	mapfile -t before < <(guard_trips)
+	local before cpu rc=0
+	enabled || return 1
+	[[ $(core) == rust_scx ]] || return 0
+	read_percpu guard_trips
+	before=("${percpu[@]}")
 	nap 0.2
-	mapfile -t now < <(guard_trips)
-	for cpu in "${!before[@]}"; do
-		((now[cpu] > before[cpu])) && continue
-		echo "# CPU $cpu: ${now[cpu]} guard trips, ${before[cpu]} before"
-		return 1
+	read_percpu guard_trips
+	for ((cpu = 0; cpu < online; cpu++)); do
+		((percpu[cpu] > before[cpu])) && continue
+		echo "# CPU $cpu: ${percpu[cpu]} guard trips, ${before[cpu]} before"
+		rc=1
 	done
-	enabled
+	return $rc
 }
 
 answers() {
@@ -68,7 +67,7 @@ rounds_fit_trips() {
 log_mark
 mark
 trap_cpus
-check "scx_qmap -l traps every CPU of $ncpus" trapped_everywhere
+check "scx_qmap -l traps every CPU of $online" trapped_everywhere
 check "the machine answers while all CPUs are trapped" answers
 check "sysrq-S gets it out before the watchdog does" ends_by_sysrq
 check "the guard ended the loop every 32 rounds" rounds_fit_trips

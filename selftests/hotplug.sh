@@ -28,12 +28,16 @@ cycle_cpus() {
 }
 
 each_cpu_works() {
-	local cpu before now
+	local before cpu
+	[[ $(core) != rust_scx ]] || read_percpu balance
+	before=("${percpu[@]:-0}")
 	for ((cpu = 0; cpu < ncpus; cpu++)); do
-		[[ $(core) != rust_scx ]] || before=$(percpu balance | sed -n "$((cpu + 1))p")
 		taskset -c "$cpu" sleep 0.01 || return 1
-		[[ $(core) != rust_scx ]] || now=$(percpu balance | sed -n "$((cpu + 1))p")
-		((${now:-1} > ${before:-0})) || return 1
+	done
+	[[ $(core) == rust_scx ]] || return 0
+	read_percpu balance
+	for ((cpu = 0; cpu < ncpus; cpu++)); do
+		((percpu[cpu] > before[cpu])) || return 1
 	done
 }
 

@@ -11,7 +11,7 @@ begin 15
 # The counters that this scheduler must move, beside those that all of them do.
 declare -A counts=(
 	[simple]="dispatch dispatch_rounds"
-	[qmap]="dispatch dispatch_rounds kick_idle scans scan_rqs tick_checks"
+	[qmap]="dispatch dispatch_rounds scans scan_rqs tick_checks"
 	[central]="dispatch dispatch_rounds kick_preempt kick_irq_work kick_resched"
 	[flatcg]="dispatch dispatch_rounds"
 )
