@@ -144,7 +144,8 @@ impl Rq {
     pub(crate) fn try_lock(&self, _irqs_off: &ThisRq<'_>) -> Option<RqGuard<'_>> {
         // SAFETY: The run queue is there; the guard unlocks. IRQs are off.
         let locked = unsafe { bindings::raw_spin_rq_trylock(self.as_raw()) };
-        locked.then_some(RqGuard {
+        // Lazily: a guard that is made unlocks when it is dropped.
+        locked.then(|| RqGuard {
             rq: self,
             irq_flags: None,
         })
