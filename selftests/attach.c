@@ -142,14 +142,16 @@ static void test_failures(void)
 	before = slab_kb() - before;
 	note("slab memory changed by %ld kB", before);
 	/* half of what it takes if every array but the last were lost */
-	result(before < (cpus - 1) * FAILURES * 32 / 1024 / 2, "%d failures leak nothing", FAILURES);
+	result(before < (cpus - 1) * FAILURES * 32 / 1024 / 2,
+	       "%d failures leak nothing", FAILURES);
 	rig__destroy(rig);
 }
 
 int main(void)
 {
-	harness_init(8);
+	harness_init();
+	ksft_set_plan(8);
 	test_race();
 	test_failures();
-	harness_finish();
+	ksft_finished();
 }

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # what is set here is used by those who source it
+# shellcheck disable=SC2317 # and so are functions, or by the trap
 #
 # What the shell tests share: KTAP, the core in charge, counters, schedulers.
 
@@ -212,7 +214,8 @@ hogs_ready() {
 
 release_hogs() {
 	local pid
-	for pid in "${load_pids[@]}"; do echo >&"$hogs"; done
+	local _
+	for _ in "${load_pids[@]}"; do echo >&"$hogs"; done
 }
 
 stop_load() {

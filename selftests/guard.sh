@@ -4,6 +4,7 @@
 # scx_qmap -l traps every CPU in the dispatch loop: whatever runs outside of
 # sched_ext goes on, sysrq-S gets out of it, and so does the watchdog.
 
+# shellcheck source=selftests/functions.sh
 . "$(dirname "$0")/functions.sh"
 
 need chrt

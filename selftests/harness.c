@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 
 #include "harness.h"
-#include "kselftest.h"
 
 #define COUNTERS	"/sys/kernel/debug/rust_scx/counters"
 #define CORE		"/sys/kernel/sched_ext/core"
@@ -78,7 +77,7 @@ int dmesg_count(const char *text)
 	return n;
 }
 
-void harness_init(unsigned int plan)
+void harness_init(void)
 {
 	const char *want = getenv("RUST_SCX_CORE");
 	char core[64];
@@ -88,64 +87,23 @@ void harness_init(unsigned int plan)
 	if (!file_read(CORE, core, sizeof(core))) {
 		if (access("/sys/kernel/sched_ext", F_OK))
 			ksft_exit_skip("the kernel has no sched_ext\n");
-		strcpy(core, "builtin");
+		snprintf(core, sizeof(core), "builtin");
 	}
 	if (strcmp(core, want ?: "rust_scx")) {
 		if (!want)
-			ksft_exit_skip("the core in charge is %s, insert rust-scx.ko\n", core);
-		ksft_exit_fail_msg("the core in charge is %s, expected %s\n", core, want);
+			ksft_exit_skip("not the module but %s is in charge\n", core);
+		die("the core in charge is %s, expected %s", core, want);
 	}
 	module = !strcmp(core, "rust_scx");
 	if (!sched_ext_is("disabled"))
-		ksft_exit_fail_msg("a BPF scheduler is enabled already\n");
+		die("a BPF scheduler is enabled already");
 	snprintf(log_mark, sizeof(log_mark), "selftests: begin %d", getpid());
 	file_write("/dev/kmsg", log_mark);
-	ksft_set_plan(plan);
 }
 
 bool module_in_charge(void)
 {
 	return module;
-}
-
-/* kselftest.h keeps its counts per file: only this one may include it. */
-#define FORMAT(buf, fmt) ({			\
-	va_list __args;				\
-	va_start(__args, fmt);			\
-	vsnprintf(buf, sizeof(buf), fmt, __args); \
-	va_end(__args);				\
-	buf;					\
-})
-
-void result(bool ok, const char *fmt, ...)
-{
-	char buf[256];
-
-	ksft_test_result(ok, "%s\n", FORMAT(buf, fmt));
-}
-
-void skipped(const char *name)
-{
-	ksft_test_result_skip("%s\n", name);
-}
-
-void note(const char *fmt, ...)
-{
-	char buf[256];
-
-	ksft_print_msg("%s\n", FORMAT(buf, fmt));
-}
-
-void die(const char *fmt, ...)
-{
-	char buf[256];
-
-	ksft_exit_fail_msg("%s\n", FORMAT(buf, fmt));
-}
-
-void harness_finish(void)
-{
-	ksft_finished();
 }
 
 static int counters_read(int max, typeof(marks[0]) *out)
@@ -154,7 +112,7 @@ static int counters_read(int max, typeof(marks[0]) *out)
 	int n = 0;
 
 	if (!f)
-		ksft_exit_fail_msg("cannot read " COUNTERS ", is debugfs mounted?\n");
+		die("cannot read %s, is debugfs mounted?", COUNTERS);
 	while (n < max && fscanf(f, "%31s %ld", out[n].name, &out[n].value) == 2)
 		n++;
 	fclose(f);
@@ -166,7 +124,7 @@ static long counter_in(const typeof(marks[0]) *list, int n, const char *name)
 	while (n--)
 		if (!strcmp(list[n].name, name))
 			return list[n].value;
-	ksft_exit_fail_msg("the module has no counter %s\n", name);
+	die("the module has no counter %s", name);
 }
 
 long counter(const char *name)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "kselftest.h"
 #include "rig.h"
 #include "rig.skel.h"
 
@@ -31,29 +32,24 @@ struct task_shared {
 };
 
 /* Print the header, and skip or fail if the core in charge is not ours. */
-void harness_init(unsigned int plan);
+void harness_init(void);
 
 /* True if the module is in charge, so that there are counters. */
 bool module_in_charge(void);
 
-/* Print the totals and exit with the verdict. */
-void harness_finish(void);
-
-/* One result: @ok, of the test called by the rest. */
-void result(bool ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void skipped(const char *name);
-void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Give up, saying why. */
-void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+#define result(ok, fmt, ...)	ksft_test_result(ok, fmt "\n", ##__VA_ARGS__)
+#define note(fmt, ...)		ksft_print_msg(fmt "\n", ##__VA_ARGS__)
+#define die(fmt, ...)		ksft_exit_fail_msg(fmt "\n", ##__VA_ARGS__)
 
 /* Poll @cond for a while; false if it never came true. */
 #define await(cond, usecs) ({						\
 	long __left = (usecs);						\
-	while (!(cond) && __left > 0) {					\
+	bool __ok;							\
+	while (!(__ok = (cond)) && __left > 0) {			\
 		usleep(MS);						\
 		__left -= MS;						\
 	}								\
-	(cond);								\
+	__ok;								\
 })
 
 long counter(const char *name);

@@ -3,6 +3,7 @@
 #
 # CPUs come and go under a scheduler and a load.
 
+# shellcheck source=selftests/functions.sh
 . "$(dirname "$0")/functions.sh"
 
 need hackbench

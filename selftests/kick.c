@@ -13,7 +13,6 @@
 #define SELF		1
 #define TARGET		2
 #define OTHER		3
-#define SWAP(a, b)	({ typeof(a) __a = a; a = b; b = __a; })
 #define TIMES		10
 #define NOISE		6	/* cycles a CPU may go through by itself meanwhile */
 
@@ -97,6 +96,14 @@ static void test_idle(void)
 	task_stop(&sleeper);
 }
 
+static void swap_tasks(struct task *a, struct task *b)
+{
+	struct task was_a = *a;
+
+	*a = *b;
+	*b = was_a;
+}
+
 static void test_busy(void)
 {
 	struct task first = task_start(TASK_HOG, TARGET, SCHED_EXT_POLICY, NULL);
@@ -107,7 +114,7 @@ static void test_busy(void)
 
 	usleep(100 * MS);
 	if (seen->running == second.pid)
-		SWAP(first, second);
+		swap_tasks(&first, &second);
 	waiting = task_count(&second);
 
 	before = seen_balances(TARGET);
@@ -260,7 +267,8 @@ static void test_enq_preempt(void)
 	seen->enqueues = 0;
 	counters_mark();
 	task_wake(&sleeper);
-	result(await(task_count(&sleeper) == 2, 200 * MS) && waits && counted("balance", 1, LONG_MAX),
+	result(await(task_count(&sleeper) == 2, 200 * MS) && waits &&
+	       counted("balance", 1, LONG_MAX),
 	       "SCX_ENQ_PREEMPT onto a local DSQ runs the task at once");
 	rig->bss->preempter = 0;
 	task_stop(&sleeper);
@@ -287,7 +295,8 @@ static void test_bypass(void)
 static void test_errors(void)
 {
 	kick(rig, 9999, 0);
-	result(rig_thrown_out(rig, "invalid CPU 9999", 2000 * MS), "a kick of a bogus CPU is an error");
+	result(rig_thrown_out(rig, "invalid CPU 9999", 2000 * MS),
+	       "a kick of a bogus CPU is an error");
 	rig_stop(rig);
 
 	if (rig_start(rig))
@@ -304,7 +313,7 @@ static void test_no_scheduler(void)
 	static const char *name = "WAIT kick without a scheduler returns and is warned of once";
 
 	if (access("/sys/kernel/sched_ext/core", F_OK)) {
-		skipped(name);
+		ksft_test_result_skip("%s\n", name);
 		return;
 	}
 	kick_times(TARGET, KICK_WAIT);
@@ -315,7 +324,8 @@ static void test_no_scheduler(void)
 
 int main(void)
 {
-	harness_init(21);
+	harness_init();
+	ksft_set_plan(21);
 	if (sysconf(_SC_NPROCESSORS_ONLN) <= OTHER)
 		die("4 CPUs are needed");
 	stay_on(0);
@@ -332,8 +342,9 @@ int main(void)
 	test_wait();
 	test_offline();
 	test_bypass();
-	result(sched_ext_is("enabled") && !rig->data->uei.kind, "no valid kick upset the scheduler");
+	result(sched_ext_is("enabled") && !rig->data->uei.kind,
+	       "no valid kick upset the scheduler");
 	test_errors();
 	rig__destroy(rig);
-	harness_finish();
+	ksft_finished();
 }

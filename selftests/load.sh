@@ -3,6 +3,7 @@
 #
 # The schedulers of tools/sched_ext under load.
 
+# shellcheck source=selftests/functions.sh
 . "$(dirname "$0")/functions.sh"
 
 need hackbench

@@ -3,6 +3,7 @@
 #
 # The module comes and goes, and is refused when it must be. Starts without it.
 
+# shellcheck source=selftests/functions.sh
 . "$(dirname "$0")/functions.sh"
 
 misfit=$here/test_modules/scx_misfit.ko

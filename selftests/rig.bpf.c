@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0
 /*
  * A scheduler with one queue per CPU that does what a test tells it to, and
  * writes down what happens on each CPU. It moves no task between CPUs.

@@ -24,7 +24,8 @@ int main(void)
 	struct task sleeper;
 	struct rig *rig;
 
-	harness_init(5);
+	harness_init();
+	ksft_set_plan(5);
 	rig = rig_load(false, 0);
 	if (rig_start(rig))
 		die("cannot enable the scheduler");
@@ -58,7 +59,8 @@ int main(void)
 	result(exact, "a cycle has exactly %d rounds", RIG_ROUNDS);
 	result(counted("guard_trips", cycles, LONG_MAX) &&
 	       counted("dispatch_rounds", cycles * RIG_ROUNDS, LONG_MAX) &&
-	       counted("kick_plain", cycles, LONG_MAX), "guard trips, rounds and self-kicks are counted");
+	       counted("kick_plain", cycles, LONG_MAX),
+	       "guard trips, rounds and self-kicks are counted");
 
 	task_wake(&sleeper);
 	result(await(task_count(&sleeper) == 2, 1000 * MS) && sched_ext_is("enabled"),
@@ -66,5 +68,5 @@ int main(void)
 	task_stop(&sleeper);
 	rig_stop(rig);
 	rig__destroy(rig);
-	harness_finish();
+	ksft_finished();
 }

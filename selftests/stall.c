@@ -57,7 +57,8 @@ static void test_user_task(void)
 	/* a scan every half timeout, and a second for slow machines */
 	result(since >= TIMEOUT_MS && since <= TIMEOUT_MS * 3 / 2 + 1000,
 	       "it is found by the next scan after its timeout");
-	result(await(dmesg_count(line) == lines + 1, 500 * MS), "the kernel log names the scheduler and why");
+	result(await(dmesg_count(line) == lines + 1, 500 * MS),
+	       "the kernel log names the scheduler and why");
 	result(counted("stalls", 1, 1) && counted("tick_stalls", 0, 0) && counted("scans", 1, 10),
 	       "a stall is counted once");
 	result(await(task_count(&task) == 1, 500 * MS), "the task runs once the scheduler is gone");
@@ -114,10 +115,11 @@ static void test_healthy(void)
 
 int main(void)
 {
-	harness_init(11);
+	harness_init();
+	ksft_set_plan(11);
 	test_user_task();
 	test_kernel_task();
 	test_tick();
 	test_healthy();
-	harness_finish();
+	ksft_finished();
 }

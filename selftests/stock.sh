@@ -3,6 +3,7 @@
 #
 # An unpatched kernel refuses the module and is none the worse for it.
 
+# shellcheck source=selftests/functions.sh
 . "$(dirname "$0")/functions.sh"
 
 begin 3 builtin

@@ -4,6 +4,7 @@
 # The kernel's own sched_ext selftests, in one boot: on the built-in core, on
 # the module's, and on the built-in one again.
 
+# shellcheck source=selftests/functions.sh
 . "$(dirname "$0")/functions.sh"
 
 runner=$BPF_DIR/selftests/runner
@@ -17,8 +18,9 @@ echo "# ${#tests[@]} tests"
 # run PASS: what the runner prints is kept; its exit code means nothing in 6.12.
 run() {
 	echo "# $1 on the $(core) core"
-	"$runner" >"$tmp/$1" 2>&1
-	grep -cE '^ok ' "$tmp/$1" | sed 's/^/# passed: /'
+	# by lines, or each child that it forks prints its buffer once more
+	stdbuf -oL "$runner" >"$tmp/$1" 2>&1
+	grep -cE "^ok " "$tmp/$1" | sed "s/^/# passed: /"
 	cp "$tmp/$1" "${RESULTS:-$tmp}/upstream.$1" 2>/dev/null
 	disabled
 }
