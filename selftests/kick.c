@@ -14,6 +14,7 @@
 #define TARGET		2
 #define OTHER		3
 #define TIMES		10
+#define LOOK		(50 * MS)	/* how long an idle CPU is looked at */
 #define NOISE		6	/* cycles a CPU may go through by itself meanwhile */
 
 static struct rig *rig;
@@ -62,7 +63,7 @@ static bool park(struct task *sleeper)
 		      100 * MS);
 		usleep(20 * MS);
 		rig->bss->hold[TARGET] = false;
-		usleep(20 * MS);
+		usleep(LOOK);
 		if (task_count(sleeper) == count)
 			return true;
 	}
@@ -86,7 +87,7 @@ static void test_idle(void)
 
 		counters_mark();
 		kick(rig, TARGET, kinds[i].flags);
-		ran = await(task_count(&sleeper) != count, 500 * MS);
+		ran = await(task_count(&sleeper) != count, LOOK);
 		result(parked && ran && counted(kinds[i].count, 1, LONG_MAX) &&
 		       counted("kick_irq_work", 1, LONG_MAX) &&
 		       counted("kick_resched", 1, LONG_MAX),
