@@ -213,7 +213,6 @@ hogs_ready() {
 }
 
 release_hogs() {
-	local pid
 	local _
 	for _ in "${load_pids[@]}"; do echo >&"$hogs"; done
 }
