@@ -16,12 +16,10 @@ use crate::{
         Atomic,
         Relaxed, //
     },
-    kick::{
-        self,
-        KickFlags, //
-    },
+    kick,
     sched::{
         counter,
+        kick_flags::KickFlags,
         rq::{
             Balancing,
             Flags,

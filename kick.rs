@@ -28,6 +28,7 @@ use crate::{
     sched::{
         counter, cpumask,
         exit::scx_error,
+        kick_flags::KickFlags,
         pick_seq::{
             self,
             PickSeqs, //
@@ -52,35 +53,6 @@ use kernel::prelude::*;
 /// C waits as long as it takes, with IRQs off. A target that does not leave sched_ext then keeps
 /// the waiter forever, and two CPUs that wait for each other hang the machine.
 const MAX_WAIT_NS: i64 = 10_000_000;
-
-/// Flags of `scx_bpf_kick_cpu()`.
-#[derive(Copy, Clone)]
-pub(crate) struct KickFlags(u64);
-
-impl KickFlags {
-    /// Just reschedule.
-    pub(crate) const NONE: Self = Self(0);
-    /// Only if the target is idle, or may become so without asking the BPF scheduler.
-    pub(crate) const IDLE: Self = Self(1 << 0);
-    /// Even if the target's task has time left.
-    pub(crate) const PREEMPT: Self = Self(1 << 1);
-    /// And go on only when the target has been through the scheduler.
-    pub(crate) const WAIT: Self = Self(1 << 2);
-
-    /// From what the BPF program passed, as `enum scx_kick_flags` has it.
-    pub(crate) const fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-
-    /// As `enum scx_kick_flags` has it.
-    pub(crate) const fn bits(self) -> u64 {
-        self.0
-    }
-
-    const fn has(self, flag: Self) -> bool {
-        self.0 & flag.0 != 0
-    }
-}
 
 /// Allocates what waiting takes, for a scheduler that is about to be enabled.
 ///

@@ -15,12 +15,10 @@ use crate::{
         DspVerdict,
         Scheduler, //
     },
-    kick::{
-        self,
-        KickFlags, //
-    },
+    kick,
     sched::{
         counter,
+        kick_flags::KickFlags,
         rq::{
             Rq,
             ThisRq, //
@@ -42,13 +40,8 @@ use kernel::{
         c_int,
         c_ulong, //
     },
-    prelude::*,
-    static_assert, //
+    prelude::*, //
 };
-
-static_assert!(KickFlags::IDLE.bits() == bindings::scx_kick_flags_SCX_KICK_IDLE as u64);
-static_assert!(KickFlags::PREEMPT.bits() == bindings::scx_kick_flags_SCX_KICK_PREEMPT as u64);
-static_assert!(KickFlags::WAIT.bits() == bindings::scx_kick_flags_SCX_KICK_WAIT as u64);
 
 /// # Safety
 ///

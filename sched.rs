@@ -8,6 +8,7 @@
 pub(crate) mod counter;
 pub(crate) mod cpumask;
 pub(crate) mod exit;
+pub(crate) mod kick_flags;
 pub(crate) mod percpu;
 pub(crate) mod pick_seq;
 pub(crate) mod rq;

@@ -15,3 +15,8 @@
 
 #include "rust_scx.h"
 #include "rust_scx_helpers.h"
+
+/* Some 6.12.y have it in a union without a name, others on its own: Rust goes by the offset. */
+enum rust_scx_offset {
+	RUST_SCX_RQ_CURR = offsetof(struct rq, curr),
+};

@@ -202,8 +202,15 @@ impl Rq<Locked> {
 
     /// What runs there. It cannot leave while the lock is held.
     pub(crate) fn curr(&self) -> &Task {
-        // SAFETY: The run queue is there; read under the lock, and always set.
-        let curr = unsafe { addr_of!((*self.as_raw()).__bindgen_anon_1.curr).read_volatile() };
+        // SAFETY: The run queue is there, and has the member at this offset.
+        // CAST: It is a pointer to a task.
+        let curr = unsafe {
+            self.as_raw()
+                .byte_add(bindings::rust_scx_offset_RUST_SCX_RQ_CURR as usize)
+                .cast::<*mut task_struct>()
+        };
+        // SAFETY: As above; read under the lock, and always set.
+        let curr = unsafe { curr.read_volatile() };
         // SAFETY: A running task is not freed, and keeps running while we have the lock.
         unsafe { Task::from_raw(curr) }
     }
