@@ -226,13 +226,5 @@ stop_load() {
 }
 
 load() {
-	((${#load_pids[@]})) || return 0
-	kill -KILL "${load_pids[@]}" 2>/dev/null
-	wait "${load_pids[@]}" 2>/dev/null
-	load_pids=()
-	rm -f "$tmp/hogs"
-}
-
-load() {
 	hackbench -g 2 -f 8 -l "${1:-20}" >/dev/null
 }
