@@ -6,14 +6,12 @@
 # Runs test programs of this directory one after the other, within a guest, and
 # prints nested KTAP. After each it looks for splats in the kernel log and for a
 # scheduler left behind. What helps to understand a failure is put into
-# $RESULTS: PROGRAM.dmesg and PROGRAM.counters. $KTAP is a file to write to
-# rather than to stdout.
+# $RESULTS: PROGRAM.dmesg and PROGRAM.counters.
 
 cd "$(dirname "$0")" || exit 1
 RESULTS=${RESULTS:-$(mktemp -d)}
 export RESULTS
 failed=0
-[[ -z ${KTAP:-} ]] || exec >"$KTAP"
 
 # What must not be seen. sched_ext's own reports of what the tests provoke may
 # hold such words too.
