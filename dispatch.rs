@@ -26,6 +26,7 @@ use crate::{
             Locked,
             Rq, //
         },
+        scheduler::Scheduler,
         task::Task, //
     },
 };
@@ -35,34 +36,7 @@ use crate::{
 const DSP_MAX_LOOPS: u32 = 32;
 
 /// What the BPF scheduler brings along. Nothing while none is enabled.
-static SCHEDULER: Atomic = Atomic::new(Scheduler::NONE.0);
-
-/// A set of properties of a BPF scheduler.
-#[derive(Copy, Clone)]
-pub(crate) struct Scheduler(usize);
-
-impl Scheduler {
-    pub(crate) const NONE: Self = Self(0);
-    /// It implements `ops.dispatch()`.
-    pub(crate) const HAS_DISPATCH: Self = Self(1 << 0);
-    /// It wants to know when other classes take a CPU and give it back.
-    pub(crate) const CPU_PREEMPT: Self = Self(1 << 1);
-    /// It decides itself whether the last task of a CPU goes on (`SCX_OPS_ENQ_LAST`).
-    pub(crate) const ENQ_LAST: Self = Self(1 << 2);
-
-    /// This set, with `property` if `cond` holds.
-    pub(crate) const fn with_if(self, property: Self, cond: bool) -> Self {
-        if cond {
-            Self(self.0 | property.0)
-        } else {
-            self
-        }
-    }
-
-    const fn has(self, property: Self) -> bool {
-        self.0 & property.0 != 0
-    }
-}
+static SCHEDULER: Atomic = Atomic::new(Scheduler::NONE.bits());
 
 /// A BPF scheduler with these properties is in charge from now on; [`Scheduler::NONE`]: none is.
 ///
@@ -70,7 +44,7 @@ impl Scheduler {
 ///
 /// Process context, while no task is on sched_ext.
 pub(crate) fn set_scheduler(scheduler: Scheduler) {
-    SCHEDULER.store(scheduler.0, Relaxed);
+    SCHEDULER.store(scheduler.bits(), Relaxed);
 }
 
 /// How a search for a task ended.
@@ -108,7 +82,7 @@ pub(crate) fn balance_one(rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
 }
 
 fn find_task(rq: &mut Balancing<'_>, prev: &Task) -> DspVerdict {
-    let scheduler = Scheduler(SCHEDULER.load(Relaxed));
+    let scheduler = Scheduler::from_bits(SCHEDULER.load(Relaxed));
 
     // The BPF scheduler hears that the CPU is its own again before it is asked for anything.
     if scheduler.has(Scheduler::CPU_PREEMPT) && rq.cpu_released() {

@@ -12,8 +12,7 @@ use crate::{
     compat::cpu::CpuId,
     dispatch::{
         self,
-        DspVerdict,
-        Scheduler, //
+        DspVerdict, //
     },
     kick,
     sched::{
@@ -23,6 +22,7 @@ use crate::{
             Rq,
             ThisRq, //
         },
+        scheduler::Scheduler,
         task::Task,
         time::Jiffies, //
     },
@@ -104,24 +104,9 @@ extern "C" fn prepare() -> c_int {
 unsafe extern "C" fn enable(args: *const bindings::scx_core_args) {
     // SAFETY: By the requirement above.
     let (timeout, flags) = unsafe { ((*args).timeout, (*args).flags) };
-    let has = |flag: bindings::scx_core_flags| flags & flag != 0;
 
     counter::count_serialized(counter::ENABLES);
-    dispatch::set_scheduler(
-        Scheduler::NONE
-            .with_if(
-                Scheduler::HAS_DISPATCH,
-                has(bindings::scx_core_flags_SCX_CORE_HAS_DISPATCH),
-            )
-            .with_if(
-                Scheduler::CPU_PREEMPT,
-                has(bindings::scx_core_flags_SCX_CORE_CPU_PREEMPT),
-            )
-            .with_if(
-                Scheduler::ENQ_LAST,
-                has(bindings::scx_core_flags_SCX_CORE_ENQ_LAST),
-            ),
-    );
+    dispatch::set_scheduler(Scheduler::from_bits(flags as usize));
     watchdog::enable(timeout as Jiffies);
 }
 

@@ -12,5 +12,6 @@ pub(crate) mod kick_flags;
 pub(crate) mod percpu;
 pub(crate) mod pick_seq;
 pub(crate) mod rq;
+pub(crate) mod scheduler;
 pub(crate) mod task;
 pub(crate) mod time;
