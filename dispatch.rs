@@ -2,8 +2,8 @@
 
 //! The dispatch loop: finds the next task for a CPU, or asks the BPF scheduler for one.
 //!
-//! C counterpart: `balance_one()` in [`kernel/sched/ext.c`](srctree/kernel/sched/ext.c). The
-//! core scheduler calls it, through `balance_scx()`, before it picks the next task of a CPU
+//! C counterpart: `balance_one()` and the rest of `balance_scx()` in [`kernel/sched/ext.c`](srctree/kernel/sched/ext.c). The
+//! core scheduler calls it before it picks the next task of a CPU
 //! whose current one is of sched_ext or idle.
 //!
 //! Lock order: the run queue's lock is held on entry and on return. What is called on the way
@@ -60,15 +60,37 @@ pub(crate) enum DspVerdict {
     Nothing,
 }
 
-/// Makes sure that `rq` has a task to run next to `prev`, the one it runs.
+/// Makes sure that `rq` and, where core scheduling picks for them too, its SMT siblings have a
+/// task to run next to the one they run, `prev` on `rq`.
 ///
 /// # Context
 ///
-/// Hook `balance_one`: any context that schedules, IRQs off. `rq` is locked and unpinned on
-/// entry and return, its lock dropped and retaken in between. Its clock is up to date. With core
-/// scheduling `rq` may be that of an SMT sibling. Does not sleep.
+/// Hook `balance`: any context that schedules, IRQs off. `rq` is that of the executing CPU, locked
+/// and unpinned on entry and return, its lock dropped and retaken in between. Its clock is up to
+/// date. Does not sleep.
+#[doc(alias = "balance_scx")]
+pub(crate) fn balance(rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
+    let verdict = balance_one(rq, prev);
+    rq.for_each_sibling(|rq, prev| {
+        rq.update_clock();
+        let _ = balance_one(rq, prev);
+    });
+
+    // From here to the pick no lock is dropped: who waits for a task that goes on has its answer.
+    if verdict == DspVerdict::KeepPrev {
+        rq.move_pick_seq();
+    }
+    rq.for_each_sibling(|rq, _| {
+        if rq.has(Flags::BAL_KEEP) {
+            rq.move_pick_seq();
+        }
+    });
+    verdict
+}
+
+/// As [`balance`], for one run queue, which may be that of an SMT sibling.
 #[doc(alias = "dispatch_one")]
-pub(crate) fn balance_one(rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
+fn balance_one(rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
     rq.count(counter::BALANCE);
 
     // However the search ends, the guard clears IN_BALANCE.

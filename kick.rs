@@ -5,33 +5,46 @@
 //! C counterpart: `scx_bpf_kick_cpu()` and `kick_cpus_irq_workfn()` in
 //! [`kernel/sched/ext.c`](srctree/kernel/sched/ext.c).
 //!
-//! Who asks for a kick may hold any run queue's lock, so [`kick`] only notes the request in sets
-//! of the executing CPU, and queues that CPU's irq_work. [`kick_cpus`] runs there with no lock
-//! held and carries out all requests noted since. Both run with IRQs off on the same CPU, so
-//! neither sees the other half way.
+//! - [`kick`] may be called under any run queue's lock, so it only notes the request in sets of
+//!   the executing CPU, and queues that CPU's irq_work.
+//! - [`kick_cpus`] runs there in hardirq context with no lock held, and carries out what was noted.
+//!   For `SCX_KICK_WAIT` it writes down the target's pick sequence, and makes its own CPU
+//!   reschedule.
+//! - [`wait`] does the waiting. It runs when its CPU has switched tasks, and drops the lock,
+//!   so that IRQs are on.
 //!
-//! Lock order: [`kick`] only tries a target's lock, [`kick_cpus`] takes one at a time.
+//! Why waiting ends: a target that is waited for has been told to reschedule, and reschedules
+//! unless it cannot. Waiting is no reason why it could not: a CPU that waits and is told to
+//! reschedule leaves [`wait`], goes through the scheduler, and comes back to wait for the rest. So
+//! CPUs may wait for each other in any figure. With IRQs on it answers IPIs meanwhile, so who
+//! waits for such an answer is not kept. What remains is a target that is stuck elsewhere: that
+//! is given up after [`MAX_WAIT_NS`].
+//!
+//! Orderings:
+//!
+//! - [`kick`] notes of which kind a kick is before the kick, [`kick_cpus`] takes the kick before
+//!   the kinds, and takes them before it acts on them. A kick that comes in between, from an NMI,
+//!   is carried out now or queues the irq_work again. All this is on one CPU.
+//! - [`kick_cpus`] reads the target's sequence under its lock before it tells it to reschedule.
+//!   The target moves the sequence in the pass that sees this, with a release after
+//!   `ops.stopping()`; [`wait`] reads it with an acquire. See [`Rq::pick_seq`].
+//!
+//! Lock order: [`kick`] only tries a target's lock, [`kick_cpus`] and [`wait`] take one at a time.
 
 #![deny(unsafe_code)]
 
 use crate::{
-    compat::{
-        cpu::CpuId,
-        sync::{
-            atomic::{
-                Atomic,
-                Relaxed, //
-            },
-            rcu, //
-        },
-    },
+    compat::cpu::CpuId,
     sched::{
-        counter, cpumask,
+        counter,
+        cpumask,
+        dump::Dump,
         exit::scx_error,
         kick_flags::KickFlags,
         pick_seq::{
             self,
-            PickSeqs, //
+            Wait,
+            Waits, //
         },
         rq::{
             Flags,
@@ -40,6 +53,7 @@ use crate::{
             Rq,
             ThisRq, //
         },
+        task::need_resched,
         time::{
             cpu_relax,
             Stopwatch, //
@@ -48,11 +62,15 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// How long a CPU waits for another to pick, in nanoseconds.
+/// How long a CPU waits for others to reschedule, in nanoseconds.
 ///
-/// C waits as long as it takes, with IRQs off. A target that does not leave sched_ext then keeps
-/// the waiter forever, and two CPUs that wait for each other hang the machine.
+/// Far more than a pass through the scheduler takes, and little enough for nobody to notice a
+/// machine that stands still.
 const MAX_WAIT_NS: i64 = 10_000_000;
+
+/// How often a CPU that waits looks, under the target's lock, whether there still is what it
+/// waits for, in nanoseconds.
+const LOOK_NS: i64 = 100_000;
 
 /// Allocates what waiting takes, for a scheduler that is about to be enabled.
 ///
@@ -77,10 +95,16 @@ pub(crate) fn disable() {
 ///
 /// # Context
 ///
-/// Hook `kick` and the dispatch loop: any context but NMI, IRQs off, any run queue's lock held.
-/// Does not sleep.
+/// Hook `kick` and the dispatch loop: any context, IRQs off, any run queue's lock held. Does not
+/// sleep.
 #[doc(alias = "scx_bpf_kick_cpu")]
 pub(crate) fn kick(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
+    // A tracing program may kick at any time. There is nothing to be asked for then.
+    if Waits::of(this_rq).is_none() {
+        this_rq.count(counter::KICK_NO_SCHEDULER);
+        return;
+    }
+
     // While the machine suspends, an irq_work may wait for an IRQ that never comes.
     if this_rq.has(Flags::BYPASSING) {
         this_rq.count(counter::KICK_BYPASSED);
@@ -128,84 +152,94 @@ pub(crate) fn kick(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
 ///
 /// # Context
 ///
-/// Hook `kick_irq`: hardirq context, no run queue's lock held on entry and on return. Does not
-/// sleep.
+/// Hook `kick_irq`: hardirq context, on PREEMPT_RT too, no run queue's lock held on entry and on
+/// return. Does not sleep.
 #[doc(alias = "kick_cpus_irq_workfn")]
 pub(crate) fn kick_cpus(this_rq: &ThisRq<'_>) {
     this_rq.count(counter::KICK_IRQ_WORK);
 
     let requests = this_rq.kick_requests();
-    let rcu = rcu::read_lock();
-    let seqs = PickSeqs::of(this_rq, &rcu);
-    if seqs.is_none() {
-        forget_waits(this_rq, &requests);
-    }
-
-    let mut should_wait = false;
+    let mut has_waits = false;
     for cpu in requests.kick.iter() {
-        should_wait |= kick_one_cpu(this_rq, &requests, cpu, seqs.as_ref());
-        // Only now: a request that came meanwhile would be lost, but none can, see above.
         requests.kick.clear_atomic(cpu);
         requests.idle.clear_atomic(cpu);
+        has_waits |= kick_one_cpu(this_rq, &requests, cpu);
     }
-
     for cpu in requests.idle.iter() {
-        kick_one_cpu_if_idle(this_rq, cpu);
         requests.idle.clear_atomic(cpu);
+        kick_one_cpu_if_idle(this_rq, cpu);
     }
 
-    if !should_wait {
-        return;
-    }
-    for cpu in requests.wait.iter() {
-        if let Some(seq) = seqs.as_ref().and_then(|seqs| seqs.get(cpu)) {
-            wait_for_pick(this_rq, cpu, seq.load(Relaxed));
+    // It is the task of sched_ext here that has to wait. Any other goes on, and the next of
+    // sched_ext waits.
+    if has_waits {
+        let mut rq = Rq::of(this_rq.cpu()).lock_irqsave();
+        if rq.curr().on_scx() {
+            rq.resched_curr();
         }
-        requests.wait.clear_atomic(cpu);
     }
 }
 
 /// Kicks `cpu` and says whether it is to be waited for.
-fn kick_one_cpu(
-    this_rq: &ThisRq<'_>,
-    requests: &KickRequests<'_>,
-    cpu: CpuId,
-    seqs: Option<&PickSeqs<'_>>,
-) -> bool {
+fn kick_one_cpu(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, cpu: CpuId) -> bool {
+    let preempt = requests.preempt.take_atomic(cpu);
+    let wait = requests.wait.take_atomic(cpu);
     let mut rq = Rq::of(cpu).lock_irqsave();
 
-    if !reachable(this_rq, cpu) {
-        this_rq.count(counter::KICK_OFFLINE);
-        requests.preempt.clear_atomic(cpu);
-        requests.wait.clear_atomic(cpu);
+    let skip = if !reachable(this_rq, cpu) {
+        Some(counter::KICK_OFFLINE)
+    } else if rq.curr().above_scx() {
+        // It comes by here anyway before anything of sched_ext runs there.
+        Some(counter::KICK_HIGHER_CLASS)
+    } else {
+        None
+    };
+    if let Some(reason) = skip {
+        this_rq.count(reason);
+        if wait {
+            this_rq.count(counter::WAITS_SKIPPED);
+        }
         return false;
     }
 
     let on_scx = rq.curr().on_scx();
-
-    if requests.preempt.test(cpu) {
-        if on_scx {
-            rq.expire_curr();
-        }
-        requests.preempt.clear_atomic(cpu);
+    if preempt && on_scx {
+        rq.expire_curr();
     }
 
-    let mut should_wait = false;
-    if requests.wait.test(cpu) {
-        match seqs.and_then(|seqs| seqs.get(cpu)) {
-            // Noted under the target's lock and before it is told, so that its next pick counts.
-            Some(seq) if on_scx => {
-                seq.store(rq.pick_seq(), Relaxed);
-                should_wait = true;
-            }
-            // Its sequence moves when it leaves sched_ext, and it is elsewhere already.
-            _ => requests.wait.clear_atomic(cpu),
-        }
+    // Under the target's lock and before it is told, so that its next pass counts. An idle one has
+    // nothing to let go of, and this CPU goes through the scheduler on its way to wait.
+    let mut has_waits = false;
+    if wait && on_scx && cpu != this_rq.cpu() {
+        has_waits = note_wait(this_rq, requests, &rq);
+    } else if wait {
+        this_rq.count(counter::WAITS_SKIPPED);
     }
 
     this_rq.count(counter::KICK_RESCHED);
     rq.resched_curr();
-    should_wait
+    has_waits
+}
+
+/// Notes that this CPU waits for that of `rq`, and says whether that could be.
+fn note_wait(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, rq: &Rq<Locked>) -> bool {
+    // The scheduler may just have gone.
+    let Some(waits) = Waits::of(this_rq) else {
+        this_rq.count(counter::WAITS_CANCELLED);
+        return false;
+    };
+
+    let cpu = rq.cpu();
+    let seq = rq.pick_seq();
+    if waits.add(Wait { cpu, seq }) {
+        this_rq.count(counter::WAITS);
+    } else {
+        // Asked for once more when there is room again, see `wait`.
+        this_rq.count(counter::WAITS_FULL);
+        requests.wait.set_atomic(cpu);
+        requests.kick.set_atomic(cpu);
+    }
+    true
 }
 
 fn kick_one_cpu_if_idle(this_rq: &ThisRq<'_>, cpu: CpuId) {
@@ -234,42 +268,141 @@ fn reachable(this_rq: &ThisRq<'_>, cpu: CpuId) -> bool {
     cpumask::online().test(cpu) || cpu == this_rq.cpu()
 }
 
-/// Spins until `cpu` has picked since its sequence was `seq`.
+/// Whether [`wait`] has something to do on this CPU.
 ///
-/// The sequence is read with acquire semantics, see [`Rq::pick_seq`].
-fn wait_for_pick(this_rq: &ThisRq<'_>, cpu: CpuId, seq: usize) {
-    // It cannot pick before we return.
-    if cpu == this_rq.cpu() {
-        return;
-    }
-    this_rq.count(counter::WAITS);
+/// # Context
+///
+/// Hook `balance`: as [`wait`], before the switch.
+#[inline]
+pub(crate) fn must_wait(this_rq: &ThisRq<'_>) -> bool {
+    Waits::of(this_rq).is_some_and(|waits| !waits.is_empty())
+}
 
-    let target = Rq::of(cpu);
-    let waited = Stopwatch::start();
-    while target.pick_seq() == seq {
-        if waited.elapsed_ns() > MAX_WAIT_NS {
-            this_rq.count(counter::WAIT_TIMEOUTS);
+/// Waits until the CPUs that were kicked with `SCX_KICK_WAIT` have been through the scheduler.
+///
+/// # Context
+///
+/// After a switch of tasks, or the decision that there is none: process context, preemption off,
+/// IRQs off on entry and return. `rq` is that of the executing CPU and locked; the lock is dropped,
+/// and IRQs are on, in between. Does not sleep.
+#[doc(alias = "kick_sync_wait_bal_cb")]
+pub(crate) fn wait(rq: &mut Rq<Locked>) {
+    while let Some((next, since)) = next_wait(&rq.executing()) {
+        // The scheduler that asked for it is on its way out.
+        if rq.has(Flags::BYPASSING) {
+            forget_waits(&rq.executing(), counter::WAITS_CANCELLED);
             return;
         }
-        // The scheduler we wait for is on its way out.
-        if this_rq.has(Flags::BYPASSING) {
+        if since.elapsed_ns() > MAX_WAIT_NS {
+            forget_waits(&rq.executing(), counter::WAIT_TIMEOUTS);
             return;
         }
-        cpu_relax();
+        // Whoever told us may be waiting for us.
+        if need_resched() {
+            rq.count(counter::WAIT_RESCHEDS);
+            return;
+        }
+
+        if rq.unlocked(|rq| spin(rq, next, &since)) == Spun::TargetGone {
+            remove_waits(&rq.executing(), counter::WAITS_CANCELLED, |wait| wait == next);
+        }
     }
 }
 
-/// Without a scheduler there is nothing to wait for.
-fn forget_waits(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>) {
-    static WARNED: Atomic = Atomic::new(0);
+/// The first wait that is not over, and since when this CPU waits. Drops those that are over.
+fn next_wait(this_rq: &ThisRq<'_>) -> Option<(Wait, Stopwatch)> {
+    remove_waits(this_rq, counter::WAITS_DONE, is_over);
 
-    for cpu in requests.wait.iter() {
-        this_rq.count(counter::WAIT_NO_ARRAY);
-        requests.wait.clear_atomic(cpu);
-        // Two CPUs at once may both say it.
-        if WARNED.load(Relaxed) == 0 {
-            WARNED.store(1, Relaxed);
-            pr_warn!("SCX_KICK_WAIT without a scheduler ignored\n");
+    let waits = Waits::of(this_rq)?;
+    let next = waits.iter().next();
+    if next.is_none() && waits.take_overflown() {
+        this_rq.queue_kick_irq_work();
+    }
+    Some((next?, waits.since()))
+}
+
+fn is_over(wait: Wait) -> bool {
+    Rq::of(wait.cpu).pick_seq() != wait.seq
+}
+
+fn remove_waits(this_rq: &ThisRq<'_>, why: counter::Counter, which: impl Fn(Wait) -> bool) {
+    if let Some(waits) = Waits::of(this_rq) {
+        for _ in 0..waits.remove(which) {
+            this_rq.count(why);
         }
+    }
+}
+
+/// Drops all waits of this CPU, those that found no room included.
+fn forget_waits(this_rq: &ThisRq<'_>, why: counter::Counter) {
+    remove_waits(this_rq, why, |_| true);
+    if Waits::of(this_rq).is_some_and(Waits::take_overflown) {
+        let requests = this_rq.kick_requests();
+        for cpu in requests.wait.iter() {
+            requests.wait.clear_atomic(cpu);
+            this_rq.count(why);
+        }
+    }
+}
+
+/// Why [`spin`] came to its end.
+#[derive(PartialEq, Eq)]
+enum Spun {
+    /// The caller should look again.
+    Look,
+    /// The target runs nothing of sched_ext anymore, and need not say so by its sequence.
+    TargetGone,
+}
+
+/// Waits on `rq`'s CPU until there may be something else to do than to wait.
+///
+/// # Context
+///
+/// Process context, preemption off, IRQs on, no run queue's lock held.
+fn spin(rq: &Rq, wait: Wait, since: &Stopwatch) -> Spun {
+    let looked = Stopwatch::start();
+
+    while !is_over(wait) && !need_resched() && !rq.has(Flags::BYPASSING) {
+        if looked.elapsed_ns() > LOOK_NS {
+            // A task that changes its class leaves sched_ext without a pass through the scheduler.
+            let target = Rq::of(wait.cpu).lock_irqsave();
+            if !target.curr().on_scx() || !cpumask::online().test(wait.cpu) {
+                return Spun::TargetGone;
+            }
+            break;
+        }
+        if since.elapsed_ns() > MAX_WAIT_NS {
+            break;
+        }
+        cpu_relax();
+    }
+    Spun::Look
+}
+
+/// Shows what is pending on the CPU of `rq`.
+///
+/// # Context
+///
+/// Hook `dump`: any context, `rq` is locked, IRQs are off. Does not sleep.
+pub(crate) fn dump(rq: &Rq<Locked>, out: &mut Dump<'_>) {
+    let requests = rq.kick_requests();
+    let [kicks, idle, preempt, wait] =
+        [requests.kick, requests.idle, requests.preempt, requests.wait].map(|set| set.iter().count());
+    let this_rq = rq.executing();
+    let waits = Waits::of_cpu(&this_rq, rq.cpu());
+    let nr_waits = waits.map_or(0, |waits| waits.iter().count());
+
+    if kicks | idle | nr_waits == 0 {
+        return;
+    }
+    out.line(format_args!(
+        "  core: kick={kicks} idle={idle} preempt={preempt} wait={wait} waits={nr_waits}"
+    ));
+    for Wait { cpu, seq } in waits.into_iter().flat_map(Waits::iter) {
+        let now = Rq::of(cpu).pick_seq();
+        out.line(format_args!(
+            "  waits for CPU {}: sequence {seq}, now {now}",
+            cpu.as_u32()
+        ));
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     kick,
     sched::{
         counter,
+        dump::Dump,
         kick_flags::KickFlags,
         rq::{
             Rq,
@@ -30,7 +31,10 @@ use crate::{
 };
 use core::ptr::addr_of;
 use kernel::{
-    bindings::task_struct,
+    bindings::{
+        seq_buf,
+        task_struct, //
+    },
     c_str,
     error::{
         from_result,
@@ -45,15 +49,28 @@ use kernel::{
 
 /// # Safety
 ///
-/// `rq` is locked and unpinned, its clock up to date, `prev` runs on it.
-unsafe extern "C" fn balance_one(rq: *mut bindings::rq, prev: *mut task_struct) -> c_int {
+/// `rq` is of the executing CPU, locked and unpinned, its clock up to date, `prev` runs on it.
+unsafe extern "C" fn balance(rq: *mut bindings::rq, prev: *mut task_struct) -> c_int {
     // SAFETY: Locked by the requirement above.
     let rq = unsafe { Rq::assume_locked(rq) };
     // SAFETY: A task does not go away while it is a CPU's current one, which `prev` is at least
     // until balancing is over.
     let prev = unsafe { Task::from_raw(prev) };
 
-    (dispatch::balance_one(rq, prev) != DspVerdict::Nothing).into()
+    let verdict = dispatch::balance(rq, prev);
+    if kick::must_wait(&rq.executing()) {
+        // SAFETY: Balancing is over, a pick follows.
+        unsafe { rq.call_after_switch(wait) };
+    }
+    (verdict != DspVerdict::Nothing).into()
+}
+
+/// # Safety
+///
+/// `rq` is locked, and the core scheduler is done with switching tasks.
+unsafe extern "C" fn wait(rq: *mut bindings::rq) {
+    // SAFETY: Locked by the requirement above.
+    kick::wait(unsafe { Rq::assume_locked(rq) });
 }
 
 /// # Safety
@@ -116,6 +133,15 @@ extern "C" fn disable() {
     kick::disable();
 }
 
+/// # Safety
+///
+/// `rq` is locked, `buf` is what a dump in progress writes to.
+unsafe extern "C" fn dump(rq: *mut bindings::rq, buf: *mut seq_buf) {
+    // SAFETY: By the requirement above.
+    let (rq, mut out) = unsafe { (Rq::assume_locked(rq), Dump::from_raw(buf)) };
+    kick::dump(rq, &mut out);
+}
+
 /// What is registered, never written.
 #[repr(transparent)]
 struct CoreOps(bindings::scx_core_ops);
@@ -128,7 +154,7 @@ static OPS: CoreOps = CoreOps(bindings::scx_core_ops {
     name: c_str!("rust_scx").as_char_ptr(),
     layout: addr_of!(bindings::rust_scx_layout).cast(),
     owner: addr_of!(bindings::__this_module).cast_mut(),
-    balance_one: Some(balance_one),
+    balance: Some(balance),
     kick: Some(kick),
     kick_irq: Some(kick_irq),
     tick: Some(tick),
@@ -137,6 +163,7 @@ static OPS: CoreOps = CoreOps(bindings::scx_core_ops {
     prepare: Some(prepare),
     enable: Some(enable),
     disable: Some(disable),
+    dump: Some(dump),
 });
 
 /// Being in charge.

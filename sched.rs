@@ -7,8 +7,10 @@
 
 pub(crate) mod counter;
 pub(crate) mod cpumask;
+pub(crate) mod dump;
 pub(crate) mod exit;
 pub(crate) mod kick_flags;
+mod msg;
 pub(crate) mod percpu;
 pub(crate) mod pick_seq;
 pub(crate) mod rq;

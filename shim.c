@@ -38,7 +38,7 @@ static int counters_show(struct seq_file *m, void *v)
 	}
 
 	for_each_possible_cpu(cpu)
-		arrays += !!rcu_access_pointer(per_cpu(rust_scx_pcpu, cpu).pick_seqs);
+		arrays += !!rcu_access_pointer(per_cpu(rust_scx_pcpu, cpu).waits);
 	seq_printf(m, "pick_seq_arrays %d\n", arrays);
 	return 0;
 }

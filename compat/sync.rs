@@ -3,4 +3,3 @@
 //! UPSTREAM: rust/kernel/sync.rs, 7.3
 
 pub(crate) mod atomic;
-pub(crate) mod rcu;

@@ -5,3 +5,8 @@ unsigned long rust_helper_atomic_long_read_acquire(const unsigned long *v)
 {
 	return atomic_long_read_acquire((const atomic_long_t *)v);
 }
+
+void rust_helper_smp_store_release(unsigned long *p, unsigned long v)
+{
+	smp_store_release(p, v);
+}

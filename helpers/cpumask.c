@@ -16,6 +16,11 @@ void rust_helper_cpumask_set_cpu(unsigned int cpu, struct cpumask *mask)
 	cpumask_set_cpu(cpu, mask);
 }
 
+bool rust_helper_cpumask_test_and_clear_cpu(unsigned int cpu, struct cpumask *mask)
+{
+	return cpumask_test_and_clear_cpu(cpu, mask);
+}
+
 bool rust_helper_cpumask_test_cpu(unsigned int cpu, const struct cpumask *mask)
 {
 	return cpumask_test_cpu(cpu, mask);

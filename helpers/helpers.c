@@ -8,3 +8,4 @@
 #include "rcupdate.c"
 #include "sched.c"
 #include "slab.c"
+#include "topology.c"

@@ -15,9 +15,29 @@ struct rq *rust_helper_cpu_rq(unsigned int cpu)
 	return cpu_rq(cpu);
 }
 
+/* with core scheduling, siblings share the lock of one run queue */
+bool rust_helper_core_enabled(struct rq *rq)
+{
+#ifdef CONFIG_SCHED_CORE
+	return rq->core_enabled;
+#else
+	return false;
+#endif
+}
+
 void rust_helper_lockdep_assert_rq_held(struct rq *rq)
 {
 	lockdep_assert_rq_held(rq);
+}
+
+bool rust_helper_need_resched(void)
+{
+	return need_resched();
+}
+
+void rust_helper_raw_spin_rq_lock_irq(struct rq *rq)
+{
+	raw_spin_rq_lock_irq(rq);
 }
 
 unsigned long rust_helper_raw_spin_rq_lock_irqsave(struct rq *rq)
@@ -26,6 +46,11 @@ unsigned long rust_helper_raw_spin_rq_lock_irqsave(struct rq *rq)
 
 	raw_spin_rq_lock_irqsave(rq, flags);
 	return flags;
+}
+
+void rust_helper_raw_spin_rq_unlock_irq(struct rq *rq)
+{
+	raw_spin_rq_unlock_irq(rq);
 }
 
 void rust_helper_raw_spin_rq_unlock_irqrestore(struct rq *rq, unsigned long flags)

@@ -3,7 +3,7 @@
 #include <linux/topology.h>
 
 /* the node is that of @cpu, as cpu_to_node() is an inline too */
-void *rust_helper_kvcalloc_node(size_t n, size_t size, int cpu)
+void *rust_helper_kvzalloc_node(size_t size, int cpu)
 {
-	return kvcalloc_node(n, size, GFP_KERNEL, cpu_to_node(cpu));
+	return kvzalloc_node(size, GFP_KERNEL, cpu_to_node(cpu));
 }

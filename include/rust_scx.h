@@ -24,12 +24,18 @@
 	COUNTER(kick_wait)		\
 	COUNTER(kick_idle_skipped)	\
 	COUNTER(kick_bypassed)		\
+	COUNTER(kick_no_scheduler)	\
 	COUNTER(kick_offline)		\
+	COUNTER(kick_higher_class)	\
 	COUNTER(kick_irq_work)		\
 	COUNTER(kick_resched)		\
 	COUNTER(waits)			\
+	COUNTER(waits_done)		\
+	COUNTER(waits_skipped)		\
+	COUNTER(waits_cancelled)	\
+	COUNTER(waits_full)		\
+	COUNTER(wait_rescheds)		\
 	COUNTER(wait_timeouts)		\
-	COUNTER(wait_no_array)		\
 	COUNTER(tick_checks)		\
 	COUNTER(scans)			\
 	COUNTER(scan_rqs)		\
@@ -46,8 +52,8 @@ enum rust_scx_counter {
 
 struct rust_scx_pcpu {
 	u64			counters[RUST_SCX_NR_COUNTERS];
-	/* nr_cpu_ids of them, NULL while no scheduler is enabled; under RCU */
-	unsigned long __rcu	*pick_seqs;
+	/* Rust's struct Waits, NULL while no scheduler is enabled; under RCU */
+	void __rcu		*waits;
 };
 
 DECLARE_PER_CPU(struct rust_scx_pcpu, rust_scx_pcpu);

@@ -23,9 +23,11 @@ pub(crate) use bindings::{
     rust_scx_counter_RUST_SCX_COUNTER_guard_trips as GUARD_TRIPS,
     rust_scx_counter_RUST_SCX_COUNTER_keep_prev as KEEP_PREV,
     rust_scx_counter_RUST_SCX_COUNTER_kick_bypassed as KICK_BYPASSED,
+    rust_scx_counter_RUST_SCX_COUNTER_kick_higher_class as KICK_HIGHER_CLASS,
     rust_scx_counter_RUST_SCX_COUNTER_kick_idle as KICK_IDLE,
     rust_scx_counter_RUST_SCX_COUNTER_kick_idle_skipped as KICK_IDLE_SKIPPED,
     rust_scx_counter_RUST_SCX_COUNTER_kick_irq_work as KICK_IRQ_WORK,
+    rust_scx_counter_RUST_SCX_COUNTER_kick_no_scheduler as KICK_NO_SCHEDULER,
     rust_scx_counter_RUST_SCX_COUNTER_kick_offline as KICK_OFFLINE,
     rust_scx_counter_RUST_SCX_COUNTER_kick_plain as KICK_PLAIN,
     rust_scx_counter_RUST_SCX_COUNTER_kick_preempt as KICK_PREEMPT,
@@ -36,9 +38,13 @@ pub(crate) use bindings::{
     rust_scx_counter_RUST_SCX_COUNTER_stalls as STALLS,
     rust_scx_counter_RUST_SCX_COUNTER_tick_checks as TICK_CHECKS,
     rust_scx_counter_RUST_SCX_COUNTER_tick_stalls as TICK_STALLS,
-    rust_scx_counter_RUST_SCX_COUNTER_wait_no_array as WAIT_NO_ARRAY,
+    rust_scx_counter_RUST_SCX_COUNTER_wait_rescheds as WAIT_RESCHEDS,
     rust_scx_counter_RUST_SCX_COUNTER_wait_timeouts as WAIT_TIMEOUTS,
-    rust_scx_counter_RUST_SCX_COUNTER_waits as WAITS, //
+    rust_scx_counter_RUST_SCX_COUNTER_waits as WAITS,
+    rust_scx_counter_RUST_SCX_COUNTER_waits_cancelled as WAITS_CANCELLED,
+    rust_scx_counter_RUST_SCX_COUNTER_waits_done as WAITS_DONE,
+    rust_scx_counter_RUST_SCX_COUNTER_waits_full as WAITS_FULL,
+    rust_scx_counter_RUST_SCX_COUNTER_waits_skipped as WAITS_SKIPPED, //
 };
 
 /// Adds one to what `cpu` counts of `id`.

@@ -42,6 +42,13 @@ impl Cpumask {
         unsafe { bindings::cpumask_set_cpu(cpu.as_u32(), self.0.get()) };
     }
 
+    /// Takes `cpu` out and says whether it was in. All accesses before are ordered before all
+    /// after if it was.
+    pub(crate) fn take_atomic(&self, cpu: CpuId) -> bool {
+        // SAFETY: As in `test`.
+        self.test(cpu) && unsafe { bindings::cpumask_test_and_clear_cpu(cpu.as_u32(), self.0.get()) }
+    }
+
     pub(crate) fn clear_atomic(&self, cpu: CpuId) {
         // SAFETY: As in `test`.
         unsafe { bindings::cpumask_clear_cpu(cpu.as_u32(), self.0.get()) };
@@ -75,6 +82,18 @@ impl Iterator for Iter<'_> {
         self.last = next as i32;
         CpuId::from_u32(next)
     }
+}
+
+/// The CPUs that there can be. Constant.
+pub(crate) fn possible() -> &'static Cpumask {
+    // SAFETY: Defined in kernel/cpu.c, there forever, constant since boot.
+    unsafe { Cpumask::from_raw(addr_of_mut!(bindings::__cpu_possible_mask).cast()) }
+}
+
+/// The SMT siblings of `cpu`, itself included.
+pub(crate) fn siblings(cpu: CpuId) -> &'static Cpumask {
+    // SAFETY: A `CpuId` is in range. The mask is there forever, and bits are changed atomically.
+    unsafe { Cpumask::from_raw(bindings::topology_sibling_cpumask(cpu.as_u32())) }
 }
 
 /// The CPUs that are online. It may change at any time unless hotplug is locked out.

@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Pick-sequence arrays: what a CPU remembers of the others in order to wait for them.
+//! Pick sequences, and what a CPU remembers of them in order to wait.
 //!
-//! Each run queue has a sequence that moves when its CPU picks anew. Who waits for a CPU with
-//! `SCX_KICK_WAIT` notes the sequence, and waits until it differs.
+//! Each run queue has a sequence that moves when its CPU has been through the scheduler. Who
+//! waits for a CPU with `SCX_KICK_WAIT` notes the sequence and goes on once it differs.
 //!
-//! Every possible CPU has an array of [`nr_cpu_ids`] sequences, on its own NUMA node. They are
-//! allocated when a BPF scheduler is enabled, published and read under RCU, and freed after a
-//! grace period when it is disabled: an irq_work may come at any time, and has to live with no
-//! array.
+//! Every possible CPU has room for [`NR_RECORDS`] such notes, on its own NUMA node: a CPU waits
+//! for few others at a time, so an array over all CPUs, as C has it, would be N² of nothing. The
+//! room is allocated when a BPF scheduler is enabled, published and read under RCU, and freed
+//! after a grace period when it is disabled.
+//!
+//! A CPU's records are changed by that CPU alone, with IRQs off. Others only read them, for a
+//! dump.
 //!
 //! C counterpart: `scx_kick_cpus_pnt_seqs` in
 //! [`kernel/sched/ext.c`](srctree/kernel/sched/ext.c)
 
 use super::{
+    cpumask,
     percpu,
-    rq::ThisRq, //
+    rq::ThisRq,
+    time::Stopwatch, //
 };
 use crate::{
     bindings,
     compat::{
-        cpu::{
-            nr_cpu_ids,
-            CpuId, //
-        },
-        sync::{
-            atomic::Atomic,
-            rcu, //
+        cpu::CpuId,
+        sync::atomic::{
+            Atomic,
+            Relaxed, //
         },
     },
 };
@@ -40,92 +42,181 @@ use core::{
 };
 use kernel::{
     alloc::AllocError,
-    ffi::c_ulong, //
+    ffi::c_void, //
 };
 
-/// The array of one CPU, for as long as an RCU read-side critical section.
-pub(crate) struct PickSeqs<'g>(&'g [Atomic]);
+/// How many CPUs a CPU can wait for at once. With what else is in [`Waits`], 256 bytes a CPU.
+const NR_RECORDS: usize = 14;
 
-impl<'g> PickSeqs<'g> {
-    /// The array of this CPU, `None` if no scheduler is enabled.
-    pub(crate) fn of(this_rq: &ThisRq<'_>, _: &'g rcu::Guard) -> Option<Self> {
-        let pcpu = percpu::of(this_rq.cpu());
+/// A CPU that is waited for.
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(crate) struct Wait {
+    pub(crate) cpu: CpuId,
+    /// Its sequence when the wait began.
+    pub(crate) seq: usize,
+}
 
-        // ORDERING: The address dependency pairs with the release in `allocate`.
+#[repr(C)]
+struct Record {
+    cpu: Atomic,
+    seq: Atomic,
+}
+
+/// What one CPU waits for. All zeroes: nothing.
+#[repr(C)]
+pub(crate) struct Waits {
+    /// How many of the records are in use; these come first.
+    len: Atomic,
+    /// When the first of them was made, see [`Stopwatch`].
+    since: Atomic,
+    /// Whether there was no room for another.
+    overflown: Atomic,
+    records: [Record; NR_RECORDS],
+}
+
+impl Waits {
+    /// Those of this CPU, `None` if no scheduler is enabled. IRQs are off, which is an RCU
+    /// read-side critical section.
+    #[inline]
+    pub(crate) fn of<'a>(this_rq: &'a ThisRq<'_>) -> Option<&'a Self> {
+        Self::of_cpu(this_rq, this_rq.cpu())
+    }
+
+    /// Those of `cpu`, for reading.
+    #[inline]
+    pub(crate) fn of_cpu<'a>(_irqs_off: &'a ThisRq<'_>, cpu: CpuId) -> Option<&'a Self> {
+        let pcpu = percpu::of(cpu);
+        // ORDERING: The address dependency pairs with the release in `publish`.
         // SAFETY: Valid by `percpu::of`, and a pointer is read in one piece.
-        let seqs = unsafe { addr_of!((*pcpu).pick_seqs).read_volatile() };
-        if seqs.is_null() {
-            return None;
+        let waits = unsafe { addr_of!((*pcpu).waits).read_volatile() };
+        // SAFETY: What is published is a zeroed `Waits`, and is not freed before IRQs are on
+        // again, as it is freed through RCU.
+        unsafe { waits.cast::<Self>().as_ref() }
+    }
+
+    /// Whether there is nothing to wait for.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len.load(Relaxed) == 0
+    }
+
+    /// What is waited for.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Wait> + '_ {
+        let records = self.records.get(..self.len.load(Relaxed)).unwrap_or(&[]);
+        records.iter().filter_map(Record::get)
+    }
+
+    /// Waits for `cpu` to leave `seq` behind, false if there is no room for that.
+    pub(crate) fn add(&self, wait: Wait) -> bool {
+        let len = self.len.load(Relaxed);
+        let same_cpu = self.iter().position(|other| other.cpu == wait.cpu);
+
+        // The later of two sequences of a CPU is the one to wait for.
+        let Some(record) = self.records.get(same_cpu.unwrap_or(len)) else {
+            self.overflown.store(1, Relaxed);
+            return false;
+        };
+        if len == 0 {
+            self.since.store(Stopwatch::start().to_bits(), Relaxed);
         }
-        // SAFETY: What is published has `nr_cpu_ids` zeroed elements, and is not freed before
-        // the guard is dropped. `Atomic` is a transparent `usize`, as C's `unsigned long`.
-        let seqs = unsafe { core::slice::from_raw_parts(seqs.cast(), nr_cpu_ids() as usize) };
-        Some(Self(seqs))
+        record.set(wait);
+        if same_cpu.is_none() {
+            self.len.store(len.wrapping_add(1), Relaxed);
+        }
+        true
     }
 
-    /// Where the sequence of `cpu` is noted.
-    pub(crate) fn get(&self, cpu: CpuId) -> Option<&'g Atomic> {
-        self.0.get(cpu.as_u32() as usize)
+    /// Drops what is over, and says how many were.
+    pub(crate) fn remove(&self, is_over: impl Fn(Wait) -> bool) -> usize {
+        let mut kept = 0_usize;
+        let mut removed = 0_usize;
+
+        for wait in self.iter() {
+            if is_over(wait) {
+                removed = removed.wrapping_add(1);
+            } else {
+                // At or before where it was read from.
+                if let Some(record) = self.records.get(kept) {
+                    record.set(wait);
+                }
+                kept = kept.wrapping_add(1);
+            }
+        }
+        self.len.store(kept, Relaxed);
+        removed
+    }
+
+    /// Since when there is something to wait for.
+    pub(crate) fn since(&self) -> Stopwatch {
+        Stopwatch::from_bits(self.since.load(Relaxed))
+    }
+
+    /// Whether a wait found no room since this was last asked.
+    pub(crate) fn take_overflown(&self) -> bool {
+        let overflown = self.overflown.load(Relaxed) != 0;
+        if overflown {
+            self.overflown.store(0, Relaxed);
+        }
+        overflown
     }
 }
 
-/// The possible CPUs.
-fn possible_cpus() -> impl Iterator<Item = CpuId> {
-    // SAFETY: Defined in kernel/cpu.c, there forever, constant since boot.
-    let mask = unsafe {
-        super::cpumask::Cpumask::from_raw(addr_of_mut!(bindings::__cpu_possible_mask).cast())
-    };
-    mask.iter()
+impl Record {
+    fn get(&self) -> Option<Wait> {
+        Some(Wait {
+            cpu: CpuId::from_u32(self.cpu.load(Relaxed) as u32)?,
+            seq: self.seq.load(Relaxed),
+        })
+    }
+
+    fn set(&self, wait: Wait) {
+        self.cpu.store(wait.cpu.as_u32() as usize, Relaxed);
+        self.seq.store(wait.seq, Relaxed);
+    }
 }
 
-/// Gives every possible CPU its array, or none.
+/// Gives every possible CPU its records, or none.
 ///
 /// # Context
 ///
 /// Process context under `scx_ops_enable_mutex`, while no scheduler is enabled. May sleep.
 pub(crate) fn allocate() -> Result<(), AllocError> {
-    for cpu in possible_cpus() {
+    for cpu in cpumask::possible().iter() {
         // SAFETY: Callable in process context. CPU numbers fit.
-        let seqs = unsafe {
-            bindings::kvcalloc_node(
-                nr_cpu_ids() as usize,
-                size_of::<Atomic>(),
-                cpu.as_u32() as i32,
-            )
-        };
-        if seqs.is_null() {
+        let waits = unsafe { bindings::kvzalloc_node(size_of::<Waits>(), cpu.as_u32() as i32) };
+        if waits.is_null() {
             free();
             return Err(AllocError);
         }
-        publish(cpu, seqs.cast());
+        publish(cpu, waits);
     }
     Ok(())
 }
 
-/// Takes the arrays back and frees them once nobody can be reading them.
+/// Takes the records back and frees them once nobody can be reading them.
 ///
 /// # Context
 ///
 /// Process context under `scx_ops_enable_mutex`. May sleep.
 pub(crate) fn free() {
-    for cpu in possible_cpus() {
+    for cpu in cpumask::possible().iter() {
         let pcpu = percpu::of(cpu);
         // SAFETY: Valid by `percpu::of`; by the mutex nobody else writes.
-        let seqs = unsafe { addr_of!((*pcpu).pick_seqs).read_volatile() };
+        let waits = unsafe { addr_of!((*pcpu).waits).read_volatile() };
 
         publish(cpu, null_mut());
-        if !seqs.is_null() {
-            // SAFETY: From `kvcalloc_node`, and out of reach for new readers since the line
+        if !waits.is_null() {
+            // SAFETY: From `kvzalloc_node`, and out of reach for new readers since the line
             // above. May sleep here.
-            unsafe { bindings::kvfree_rcu_mightsleep(seqs) };
+            unsafe { bindings::kvfree_rcu_mightsleep(waits) };
         }
     }
 }
 
-fn publish(cpu: CpuId, seqs: *mut c_ulong) {
+fn publish(cpu: CpuId, waits: *mut c_void) {
     let pcpu = percpu::of(cpu);
-    // ORDERING: A release, so that who sees the array sees zeroes in it. Pairs with the
-    // address dependency in `PickSeqs::of`.
+    // ORDERING: A release, so that who sees the records sees zeroes in them. Pairs with the
+    // address dependency in `Waits::of_cpu`.
     // SAFETY: Valid by `percpu::of`; callers hold the mutex, so nobody else writes.
-    unsafe { bindings::rcu_assign_pointer(addr_of_mut!((*pcpu).pick_seqs), seqs) };
+    unsafe { bindings::rcu_assign_pointer(addr_of_mut!((*pcpu).waits), waits) };
 }

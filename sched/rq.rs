@@ -17,7 +17,10 @@ use super::{
         self,
         Counter, //
     },
-    cpumask::Cpumask,
+    cpumask::{
+        siblings,
+        Cpumask, //
+    },
     task::Task, //
 };
 use crate::{
@@ -26,7 +29,9 @@ use crate::{
         cpu::CpuId,
         sync::atomic::{
             Acquire,
-            Atomic, //
+            Atomic,
+            Relaxed,
+            Release, //
         },
     },
 };
@@ -100,6 +105,20 @@ impl<State> Rq<State> {
         let flags = unsafe { addr_of!((*self.as_raw()).scx.flags).read_volatile() };
         flags & flag.0 != 0
     }
+
+    /// The requests for kicks that its CPU has noted.
+    pub(crate) fn kick_requests(&self) -> KickRequests<'_> {
+        let rq = self.as_raw();
+        // SAFETY: Allocated at boot for all run queues, changed with atomic operations only.
+        unsafe {
+            KickRequests {
+                kick: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_kick).into_mask()),
+                idle: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_kick_if_idle).into_mask()),
+                preempt: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_preempt).into_mask()),
+                wait: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_wait).into_mask()),
+            }
+        }
+    }
 }
 
 impl Rq {
@@ -113,16 +132,20 @@ impl Rq {
         unsafe { &*rq.cast::<Self>() }
     }
 
-    /// The sequence that moves when its CPU picks anew, see [`pick_seq`](super::pick_seq).
+    /// The sequence that moves when its CPU has been through the scheduler, see
+    /// [`pick_seq`](super::pick_seq).
     ///
-    /// ORDERING: An acquire. Pairs with the release in C's `switch_class()`: who sees the
+    /// ORDERING: An acquire. Pairs with the release in C's `put_prev_task_scx()`: who sees the
     /// sequence move sees what `stopping` wrote on that CPU before.
     #[doc(alias = "kick_sync")]
     #[doc(alias = "pnt_seq")]
     pub(crate) fn pick_seq(&self) -> usize {
+        self.pick_seq_ref().load(Acquire)
+    }
+
+    fn pick_seq_ref(&self) -> &Atomic {
         // SAFETY: There forever, and written with WRITE_ONCE() or stronger.
-        let seq = unsafe { Atomic::from_ptr(addr_of_mut!((*self.as_raw()).scx.pnt_seq).cast()) };
-        seq.load(Acquire)
+        unsafe { Atomic::from_ptr(addr_of_mut!((*self.as_raw()).scx.pnt_seq).cast()) }
     }
 
     /// Takes the lock.
@@ -224,6 +247,75 @@ impl Rq<Locked> {
     pub(crate) fn resched_curr(&mut self) {
         // SAFETY: The lock is held, as is asked for.
         unsafe { bindings::resched_curr(self.as_raw()) };
+    }
+
+    /// Tells who waits for this CPU that it has been through the scheduler, where C does not
+    /// notice as the current task goes on.
+    ///
+    /// ORDERING: A release, as in C's `put_prev_task_scx()`, see [`pick_seq`](Rq::pick_seq). By
+    /// the lock nobody else writes.
+    pub(crate) fn move_pick_seq(&mut self) {
+        let seq = self.pick_seq_ref();
+        seq.store(seq.load(Relaxed).wrapping_add(1), Release);
+    }
+
+    /// Does something without the lock, with IRQs on and preemption off.
+    ///
+    /// # Context
+    ///
+    /// Where the core scheduler allows it: [`call_after_switch`](Self::call_after_switch).
+    pub(crate) fn unlocked<R>(&mut self, f: impl FnOnce(&Rq) -> R) -> R {
+        // SAFETY: The lock is held, and `&mut` ended all borrows of what it protects.
+        unsafe { bindings::raw_spin_rq_unlock_irq(self.as_raw()) };
+        // CAST: `repr(transparent)`, the state has no size.
+        // SAFETY: Run queues are there forever.
+        let result = f(unsafe { &*self.as_raw().cast::<Rq>() });
+        // SAFETY: It was unlocked above.
+        unsafe { bindings::raw_spin_rq_lock_irq(self.as_raw()) };
+        result
+    }
+
+    /// Has `f` called with the lock held once the switch that this CPU is about to do is over.
+    /// There the lock may be dropped.
+    ///
+    /// # Safety
+    ///
+    /// The lock is not dropped before the core scheduler picks. `f` may be called so.
+    pub(crate) unsafe fn call_after_switch(&mut self, f: unsafe extern "C" fn(*mut bindings::rq)) {
+        // SAFETY: The lock is held; the rest by the requirement above.
+        unsafe { bindings::scx_core_after_switch(self.as_raw(), Some(f)) };
+    }
+
+    /// Calls `f` with the run queue of each other CPU of this core and the task that runs there,
+    /// if core scheduling picks for all of them at once. They share the lock, so it is held.
+    #[inline]
+    pub(crate) fn for_each_sibling(&mut self, f: impl FnMut(&mut Rq<Locked>, &Task)) {
+        // SAFETY: The run queue is there; the field changes under the lock.
+        if unsafe { bindings::core_enabled(self.as_raw()) } {
+            self.for_each_core_sibling(f);
+        }
+    }
+
+    #[cold]
+    fn for_each_core_sibling(&mut self, mut f: impl FnMut(&mut Rq<Locked>, &Task)) {
+        for cpu in siblings(self.cpu()).iter() {
+            if cpu == self.cpu() {
+                continue;
+            }
+            // SAFETY: With core scheduling its lock is that of `self`, which is held. It is
+            // another one than `self`, and no `Rq<Locked>` of it outlives this round.
+            let rq = unsafe { Self::assume_locked(Rq::of(cpu).as_raw()) };
+            // SAFETY: A running task is not freed, and once it has stopped its memory goes
+            // through RCU, for which IRQs are off too long.
+            let curr = unsafe { Task::from_raw(rq.curr().as_raw()) };
+            f(rq, curr);
+        }
+    }
+
+    /// Brings the clock up to date.
+    pub(crate) fn update_clock(&mut self) {
+        // SAFETY: The lock is held.
+        unsafe { bindings::update_rq_clock(self.as_raw()) };
     }
 
     /// Whether a task is ready to run on this CPU.
@@ -409,20 +501,6 @@ impl ThisRq<'_> {
     #[inline]
     pub(crate) fn count(&self, id: Counter) {
         counter::count(self.cpu(), id);
-    }
-
-    /// The requests for kicks that this CPU has noted.
-    pub(crate) fn kick_requests(&self) -> KickRequests<'_> {
-        let rq = self.as_raw();
-        // SAFETY: Allocated at boot for all run queues, changed with atomic operations only.
-        unsafe {
-            KickRequests {
-                kick: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_kick).into_mask()),
-                idle: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_kick_if_idle).into_mask()),
-                preempt: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_preempt).into_mask()),
-                wait: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_wait).into_mask()),
-            }
-        }
     }
 
     /// Has this CPU carry out its requests as soon as it takes IRQs. Once, if queued before.

@@ -49,6 +49,14 @@ impl Task {
         core::ptr::eq(class, addr_of!(bindings::ext_sched_class))
     }
 
+    /// Whether it is of a class that comes before sched_ext, which therefore has no say.
+    pub(crate) fn above_scx(&self) -> bool {
+        // SAFETY: As in `on_scx`.
+        let class = unsafe { addr_of!((*self.as_raw()).sched_class).read_volatile() };
+        // The linker has them in this order; C compares them like this, too.
+        (class as usize) < addr_of!(bindings::ext_sched_class) as usize
+    }
+
     /// Whether sched_ext has it as runnable.
     pub(crate) fn queued(&self) -> bool {
         // SAFETY: As in `on_scx`.
@@ -108,4 +116,10 @@ impl Comm {
         let name = self.0.split(|&byte| byte == 0).next().unwrap_or(&self.0);
         BStr::from_bytes(name)
     }
+}
+
+/// Whether the current task is to go through the scheduler soon.
+pub(crate) fn need_resched() -> bool {
+    // SAFETY: May be called anywhere.
+    unsafe { bindings::need_resched() }
 }

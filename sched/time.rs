@@ -45,6 +45,16 @@ impl Stopwatch {
         Self(Ktime::ktime_get().to_ns())
     }
 
+    /// As a word, to be stored.
+    pub(crate) fn to_bits(&self) -> usize {
+        self.0 as usize
+    }
+
+    /// From what [`to_bits`](Self::to_bits) gave.
+    pub(crate) fn from_bits(bits: usize) -> Self {
+        Self(bits as i64)
+    }
+
     /// Nanoseconds since [`start`](Self::start).
     pub(crate) fn elapsed_ns(&self) -> i64 {
         Ktime::ktime_get().to_ns().wrapping_sub(self.0)

@@ -7,6 +7,7 @@
 
 use crate::bindings;
 use core::cell::UnsafeCell;
+use kernel::ffi::c_ulong;
 
 /// A `usize` that several CPUs access at once.
 #[repr(transparent)]
@@ -15,12 +16,20 @@ pub(crate) struct Atomic(UnsafeCell<usize>);
 // SAFETY: All accesses are marked as C's `READ_ONCE()` and `WRITE_ONCE()` or stronger.
 unsafe impl Sync for Atomic {}
 
-/// The ordering of an access.
+/// The ordering of a load.
 pub(crate) trait Load {
     /// # Safety
     ///
     /// `p` is valid for reads.
     unsafe fn load(p: *const usize) -> usize;
+}
+
+/// The ordering of a store.
+pub(crate) trait Store {
+    /// # Safety
+    ///
+    /// `p` is valid for writes.
+    unsafe fn store(p: *mut usize, v: usize);
 }
 
 /// No ordering.
@@ -29,10 +38,20 @@ pub(crate) struct Relaxed;
 /// Later accesses stay behind this load.
 pub(crate) struct Acquire;
 
+/// Earlier accesses stay before this store.
+pub(crate) struct Release;
+
 impl Load for Relaxed {
     unsafe fn load(p: *const usize) -> usize {
         // SAFETY: By the requirement of the trait. Volatile is what C's READ_ONCE() is.
         unsafe { p.read_volatile() }
+    }
+}
+
+impl Store for Relaxed {
+    unsafe fn store(p: *mut usize, v: usize) {
+        // SAFETY: By the requirement of the trait. Volatile is what C's WRITE_ONCE() is.
+        unsafe { p.write_volatile(v) };
     }
 }
 
@@ -41,6 +60,14 @@ impl Load for Acquire {
         // SAFETY: By the requirement of the trait.
         // CAST: `usize` and C's `unsigned long` are the same in the kernel.
         unsafe { bindings::atomic_long_read_acquire(p.cast()) as usize }
+    }
+}
+
+impl Store for Release {
+    unsafe fn store(p: *mut usize, v: usize) {
+        // SAFETY: By the requirement of the trait.
+        // CAST: `usize` and C's `unsigned long` are the same in the kernel.
+        unsafe { bindings::smp_store_release(p.cast(), v as c_ulong) };
     }
 }
 
@@ -62,8 +89,8 @@ impl Atomic {
         unsafe { O::load(self.0.get()) }
     }
 
-    pub(crate) fn store(&self, v: usize, _: Relaxed) {
-        // SAFETY: A reference is valid. Volatile is what C's WRITE_ONCE() is.
-        unsafe { self.0.get().write_volatile(v) };
+    pub(crate) fn store<O: Store>(&self, v: usize, _: O) {
+        // SAFETY: A reference is valid, and all accesses are atomic.
+        unsafe { O::store(self.0.get(), v) };
     }
 }
