@@ -36,8 +36,7 @@
 use crate::{
     compat::cpu::CpuId,
     sched::{
-        counter,
-        cpumask,
+        counter, cpumask,
         dump::Dump,
         exit::scx_error,
         kick_flags::KickFlags,
@@ -231,7 +230,7 @@ fn note_wait(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, rq: &Rq<Locked>)
 
     let cpu = rq.cpu();
     let seq = rq.pick_seq();
-    if waits.add(Wait { cpu, seq }) {
+    if waits.add(cpu, seq) {
         this_rq.count(counter::WAITS);
     } else {
         // Asked for once more when there is room again, see `wait`.
@@ -287,15 +286,15 @@ pub(crate) fn must_wait(this_rq: &ThisRq<'_>) -> bool {
 /// and IRQs are on, in between. Does not sleep.
 #[doc(alias = "kick_sync_wait_bal_cb")]
 pub(crate) fn wait(rq: &mut Rq<Locked>) {
-    while let Some((next, since)) = next_wait(&rq.executing()) {
+    while let Some(next) = next_wait(&rq.executing()) {
         // The scheduler that asked for it is on its way out.
         if rq.has(Flags::BYPASSING) {
             forget_waits(&rq.executing(), counter::WAITS_CANCELLED);
             return;
         }
-        if since.elapsed_ns() > MAX_WAIT_NS {
-            forget_waits(&rq.executing(), counter::WAIT_TIMEOUTS);
-            return;
+        if is_overdue(&next) {
+            remove_waits(&rq.executing(), counter::WAIT_TIMEOUTS, |wait| wait == next);
+            continue;
         }
         // Whoever told us may be waiting for us.
         if need_resched() {
@@ -303,14 +302,16 @@ pub(crate) fn wait(rq: &mut Rq<Locked>) {
             return;
         }
 
-        if rq.unlocked(|rq| spin(rq, next, &since)) == Spun::TargetGone {
-            remove_waits(&rq.executing(), counter::WAITS_CANCELLED, |wait| wait == next);
+        if rq.unlocked(|rq| spin(rq, next)) == Spun::TargetGone {
+            remove_waits(&rq.executing(), counter::WAITS_CANCELLED, |wait| {
+                wait == next
+            });
         }
     }
 }
 
-/// The first wait that is not over, and since when this CPU waits. Drops those that are over.
-fn next_wait(this_rq: &ThisRq<'_>) -> Option<(Wait, Stopwatch)> {
+/// The first wait that is not over. Drops those that are.
+fn next_wait(this_rq: &ThisRq<'_>) -> Option<Wait> {
     remove_waits(this_rq, counter::WAITS_DONE, is_over);
 
     let waits = Waits::of(this_rq)?;
@@ -318,11 +319,15 @@ fn next_wait(this_rq: &ThisRq<'_>) -> Option<(Wait, Stopwatch)> {
     if next.is_none() && waits.take_overflown() {
         this_rq.queue_kick_irq_work();
     }
-    Some((next?, waits.since()))
+    next
 }
 
 fn is_over(wait: Wait) -> bool {
     Rq::of(wait.cpu).pick_seq() != wait.seq
+}
+
+fn is_overdue(wait: &Wait) -> bool {
+    wait.since.elapsed_ns() > MAX_WAIT_NS
 }
 
 fn remove_waits(this_rq: &ThisRq<'_>, why: counter::Counter, which: impl Fn(Wait) -> bool) {
@@ -359,7 +364,7 @@ enum Spun {
 /// # Context
 ///
 /// Process context, preemption off, IRQs on, no run queue's lock held.
-fn spin(rq: &Rq, wait: Wait, since: &Stopwatch) -> Spun {
+fn spin(rq: &Rq, wait: Wait) -> Spun {
     let looked = Stopwatch::start();
 
     while !is_over(wait) && !need_resched() && !rq.has(Flags::BYPASSING) {
@@ -371,7 +376,7 @@ fn spin(rq: &Rq, wait: Wait, since: &Stopwatch) -> Spun {
             }
             break;
         }
-        if since.elapsed_ns() > MAX_WAIT_NS {
+        if is_overdue(&wait) {
             break;
         }
         cpu_relax();
@@ -386,8 +391,13 @@ fn spin(rq: &Rq, wait: Wait, since: &Stopwatch) -> Spun {
 /// Hook `dump`: any context, `rq` is locked, IRQs are off. Does not sleep.
 pub(crate) fn dump(rq: &Rq<Locked>, out: &mut Dump<'_>) {
     let requests = rq.kick_requests();
-    let [kicks, idle, preempt, wait] =
-        [requests.kick, requests.idle, requests.preempt, requests.wait].map(|set| set.iter().count());
+    let [kicks, idle, preempt, wait] = [
+        requests.kick,
+        requests.idle,
+        requests.preempt,
+        requests.wait,
+    ]
+    .map(|set| set.iter().count());
     let this_rq = rq.executing();
     let waits = Waits::of_cpu(&this_rq, rq.cpu());
     let nr_waits = waits.map_or(0, |waits| waits.iter().count());
@@ -398,7 +408,7 @@ pub(crate) fn dump(rq: &Rq<Locked>, out: &mut Dump<'_>) {
     out.line(format_args!(
         "  core: kick={kicks} idle={idle} preempt={preempt} wait={wait} waits={nr_waits}"
     ));
-    for Wait { cpu, seq } in waits.into_iter().flat_map(Waits::iter) {
+    for Wait { cpu, seq, .. } in waits.into_iter().flat_map(Waits::iter) {
         let now = Rq::of(cpu).pick_seq();
         out.line(format_args!(
             "  waits for CPU {}: sequence {seq}, now {now}",

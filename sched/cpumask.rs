@@ -46,7 +46,8 @@ impl Cpumask {
     /// after if it was.
     pub(crate) fn take_atomic(&self, cpu: CpuId) -> bool {
         // SAFETY: As in `test`.
-        self.test(cpu) && unsafe { bindings::cpumask_test_and_clear_cpu(cpu.as_u32(), self.0.get()) }
+        self.test(cpu)
+            && unsafe { bindings::cpumask_test_and_clear_cpu(cpu.as_u32(), self.0.get()) }
     }
 
     pub(crate) fn clear_atomic(&self, cpu: CpuId) {

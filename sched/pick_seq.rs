@@ -46,20 +46,23 @@ use kernel::{
 };
 
 /// How many CPUs a CPU can wait for at once. With what else is in [`Waits`], 256 bytes a CPU.
-const NR_RECORDS: usize = 14;
+const NR_RECORDS: usize = 10;
 
 /// A CPU that is waited for.
 #[derive(Copy, Clone, PartialEq, Eq)]
 pub(crate) struct Wait {
     pub(crate) cpu: CpuId,
-    /// Its sequence when the wait began.
+    /// Its sequence when it was kicked.
     pub(crate) seq: usize,
+    /// When that was.
+    pub(crate) since: Stopwatch,
 }
 
 #[repr(C)]
 struct Record {
     cpu: Atomic,
     seq: Atomic,
+    since: Atomic,
 }
 
 /// What one CPU waits for. All zeroes: nothing.
@@ -67,8 +70,6 @@ struct Record {
 pub(crate) struct Waits {
     /// How many of the records are in use; these come first.
     len: Atomic,
-    /// When the first of them was made, see [`Stopwatch`].
-    since: Atomic,
     /// Whether there was no room for another.
     overflown: Atomic,
     records: [Record; NR_RECORDS],
@@ -107,20 +108,23 @@ impl Waits {
     }
 
     /// Waits for `cpu` to leave `seq` behind, false if there is no room for that.
-    pub(crate) fn add(&self, wait: Wait) -> bool {
+    pub(crate) fn add(&self, cpu: CpuId, seq: usize) -> bool {
         let len = self.len.load(Relaxed);
-        let same_cpu = self.iter().position(|other| other.cpu == wait.cpu);
+        let known = self.iter().position(|wait| wait.cpu == cpu);
 
-        // The later of two sequences of a CPU is the one to wait for.
-        let Some(record) = self.records.get(same_cpu.unwrap_or(len)) else {
+        let Some(record) = self.records.get(known.unwrap_or(len)) else {
             self.overflown.store(1, Relaxed);
             return false;
         };
-        if len == 0 {
-            self.since.store(Stopwatch::start().to_bits(), Relaxed);
+        // To kick a CPU again that has not moved since does not make the wait longer.
+        if known.is_none() || record.seq.load(Relaxed) != seq {
+            record.set(Wait {
+                cpu,
+                seq,
+                since: Stopwatch::start(),
+            });
         }
-        record.set(wait);
-        if same_cpu.is_none() {
+        if known.is_none() {
             self.len.store(len.wrapping_add(1), Relaxed);
         }
         true
@@ -146,11 +150,6 @@ impl Waits {
         removed
     }
 
-    /// Since when there is something to wait for.
-    pub(crate) fn since(&self) -> Stopwatch {
-        Stopwatch::from_bits(self.since.load(Relaxed))
-    }
-
     /// Whether a wait found no room since this was last asked.
     pub(crate) fn take_overflown(&self) -> bool {
         let overflown = self.overflown.load(Relaxed) != 0;
@@ -166,12 +165,14 @@ impl Record {
         Some(Wait {
             cpu: CpuId::from_u32(self.cpu.load(Relaxed) as u32)?,
             seq: self.seq.load(Relaxed),
+            since: Stopwatch::from_bits(self.since.load(Relaxed)),
         })
     }
 
     fn set(&self, wait: Wait) {
         self.cpu.store(wait.cpu.as_u32() as usize, Relaxed);
         self.seq.store(wait.seq, Relaxed);
+        self.since.store(wait.since.to_bits(), Relaxed);
     }
 }
 

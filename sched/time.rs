@@ -33,6 +33,7 @@ pub(crate) fn jiffies_to_msecs(jiffies: usize) -> u32 {
 }
 
 /// Measures how long something takes.
+#[derive(Copy, Clone, PartialEq, Eq)]
 pub(crate) struct Stopwatch(i64);
 
 impl Stopwatch {
@@ -46,7 +47,7 @@ impl Stopwatch {
     }
 
     /// As a word, to be stored.
-    pub(crate) fn to_bits(&self) -> usize {
+    pub(crate) fn to_bits(self) -> usize {
         self.0 as usize
     }
 
