@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # The face of the project; the work is done by scripts/. Kbuild is what the kernel reads.
 
-.PHONY: help run test kernel modules lint clean clean-cache
+.PHONY: help run test test-long model memory kernel modules lint clean clean-cache
 
 help:
 	@echo 'rust_scx: the core of sched_ext in Rust, as a module for Linux 6.12'
 	@echo
 	@echo '  make run          from a bare Debian 12 or 13 to BPF schedulers on the Rust core'
 	@echo '  make test         all tests, in guests; closes with "N passed, N failed, N skipped"'
+	@echo '  make test-long    the long ones: 10 s rings, 10 million kicks, 1000 loads on the debug kernel'
+	@echo '  make model        model checks of the protocols; "make test" runs them, too'
+	@echo '  make memory       what kicks and waits take, measured at 64 to 8192 possible CPUs'
 	@echo '  make kernel       the patched kernel, into the cache; prints where'
 	@echo '  make modules      rust-scx.ko, for that kernel; KDIR=TREE for another patched tree'
 	@echo '  make lint         rustfmt, clippy, checkpatch, shellcheck, and what the module refers to'
@@ -24,6 +27,18 @@ run:
 test:
 	@scripts/setup
 	@scripts/test
+
+test-long:
+	@scripts/setup
+	@scripts/test --long
+
+model:
+	@scripts/setup
+	@scripts/models
+
+memory:
+	@scripts/setup
+	@scripts/memory
 
 kernel:
 	@scripts/setup
