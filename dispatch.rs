@@ -71,21 +71,29 @@ pub(crate) enum DspVerdict {
 #[doc(alias = "balance_scx")]
 pub(crate) fn balance(rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
     let verdict = balance_one(rq, prev);
-    rq.for_each_sibling(|rq, prev| {
-        rq.update_clock();
-        let _ = balance_one(rq, prev);
-    });
+    if rq.picks_for_siblings() {
+        balance_siblings(rq);
+    }
 
     // From here to the pick no lock is dropped: who waits for a task that goes on has its answer.
     if verdict == DspVerdict::KeepPrev {
         rq.move_pick_seq();
     }
+    verdict
+}
+
+#[cold]
+fn balance_siblings(rq: &mut Rq<Locked>) {
+    rq.for_each_sibling(|rq, prev| {
+        rq.update_clock();
+        let _ = balance_one(rq, prev);
+    });
+    // Each may have dropped the lock that they share.
     rq.for_each_sibling(|rq, _| {
         if rq.has(Flags::BAL_KEEP) {
             rq.move_pick_seq();
         }
     });
-    verdict
 }
 
 /// As [`balance`], for one run queue, which may be that of an SMT sibling.

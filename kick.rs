@@ -22,12 +22,13 @@
 //!
 //! Orderings:
 //!
-//! - [`kick`] notes of which kind a kick is before the kick, [`kick_cpus`] takes the kick before
-//!   the kinds, and takes them before it acts on them. A kick that comes in between, from an NMI,
-//!   is carried out now or queues the irq_work again. All this is on one CPU.
+//! - [`kick_cpus`] takes a kick before its kinds, and takes them before it acts on them. [`kick`]
+//!   notes them the other way round. So a kick that comes in between, from an NMI, is carried out now
+//!   or queues the irq_work again. All this is on one CPU.
 //! - [`kick_cpus`] reads the target's sequence under its lock before it tells it to reschedule.
-//!   The target moves the sequence in the pass that sees this, with a release after
-//!   `ops.stopping()`; [`wait`] reads it with an acquire. See [`Rq::pick_seq`].
+//!   The target moves the sequence in the pass that sees this, or when its task leaves sched_ext,
+//!   with a release after `ops.stopping()`; [`wait`] reads it with an acquire. See
+//!   [`Rq::pick_seq`].
 //!
 //! Lock order: [`kick`] only tries a target's lock, [`kick_cpus`] and [`wait`] take one at a time.
 
@@ -53,10 +54,7 @@ use crate::{
             ThisRq, //
         },
         task::need_resched,
-        time::{
-            cpu_relax,
-            Stopwatch, //
-        },
+        time::cpu_relax,
     },
 };
 use kernel::prelude::*;
@@ -66,10 +64,6 @@ use kernel::prelude::*;
 /// Far more than a pass through the scheduler takes, and little enough for nobody to notice a
 /// machine that stands still.
 const MAX_WAIT_NS: i64 = 10_000_000;
-
-/// How often a CPU that waits looks, under the target's lock, whether there still is what it
-/// waits for, in nanoseconds.
-const LOOK_NS: i64 = 100_000;
 
 /// Allocates what waiting takes, for a scheduler that is about to be enabled.
 ///
@@ -273,8 +267,8 @@ fn reachable(this_rq: &ThisRq<'_>, cpu: CpuId) -> bool {
 ///
 /// Hook `balance`: as [`wait`], before the switch.
 #[inline]
-pub(crate) fn must_wait(this_rq: &ThisRq<'_>) -> bool {
-    Waits::of(this_rq).is_some_and(|waits| !waits.is_empty())
+pub(crate) fn must_wait(rq: &Rq<Locked>) -> bool {
+    Waits::of_locked(rq).is_some_and(|waits| !waits.is_empty())
 }
 
 /// Waits until the CPUs that were kicked with `SCX_KICK_WAIT` have been through the scheduler.
@@ -302,11 +296,7 @@ pub(crate) fn wait(rq: &mut Rq<Locked>) {
             return;
         }
 
-        if rq.unlocked(|rq| spin(rq, next)) == Spun::TargetGone {
-            remove_waits(&rq.executing(), counter::WAITS_CANCELLED, |wait| {
-                wait == next
-            });
-        }
+        rq.unlocked(|rq| spin(rq, next));
     }
 }
 
@@ -350,38 +340,15 @@ fn forget_waits(this_rq: &ThisRq<'_>, why: counter::Counter) {
     }
 }
 
-/// Why [`spin`] came to its end.
-#[derive(PartialEq, Eq)]
-enum Spun {
-    /// The caller should look again.
-    Look,
-    /// The target runs nothing of sched_ext anymore, and need not say so by its sequence.
-    TargetGone,
-}
-
-/// Waits on `rq`'s CPU until there may be something else to do than to wait.
+/// Waits, on the CPU of `rq`, until there may be something else to do than to wait.
 ///
 /// # Context
 ///
 /// Process context, preemption off, IRQs on, no run queue's lock held.
-fn spin(rq: &Rq, wait: Wait) -> Spun {
-    let looked = Stopwatch::start();
-
-    while !is_over(wait) && !need_resched() && !rq.has(Flags::BYPASSING) {
-        if looked.elapsed_ns() > LOOK_NS {
-            // A task that changes its class leaves sched_ext without a pass through the scheduler.
-            let target = Rq::of(wait.cpu).lock_irqsave();
-            if !target.curr().on_scx() || !cpumask::online().test(wait.cpu) {
-                return Spun::TargetGone;
-            }
-            break;
-        }
-        if is_overdue(&wait) {
-            break;
-        }
+fn spin(rq: &Rq, wait: Wait) {
+    while !is_over(wait) && !is_overdue(&wait) && !need_resched() && !rq.has(Flags::BYPASSING) {
         cpu_relax();
     }
-    Spun::Look
 }
 
 /// Shows what is pending on the CPU of `rq`.
@@ -398,8 +365,7 @@ pub(crate) fn dump(rq: &Rq<Locked>, out: &mut Dump<'_>) {
         requests.wait,
     ]
     .map(|set| set.iter().count());
-    let this_rq = rq.executing();
-    let waits = Waits::of_cpu(&this_rq, rq.cpu());
+    let waits = Waits::of_locked(rq);
     let nr_waits = waits.map_or(0, |waits| waits.iter().count());
 
     if kicks | idle | nr_waits == 0 {

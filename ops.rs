@@ -58,7 +58,7 @@ unsafe extern "C" fn balance(rq: *mut bindings::rq, prev: *mut task_struct) -> c
     let prev = unsafe { Task::from_raw(prev) };
 
     let verdict = dispatch::balance(rq, prev);
-    if kick::must_wait(&rq.executing()) {
+    if kick::must_wait(rq) {
         // SAFETY: Balancing is over, a pick follows.
         unsafe { rq.call_after_switch(wait) };
     }

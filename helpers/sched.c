@@ -15,16 +15,6 @@ struct rq *rust_helper_cpu_rq(unsigned int cpu)
 	return cpu_rq(cpu);
 }
 
-/* with core scheduling, siblings share the lock of one run queue */
-bool rust_helper_core_enabled(struct rq *rq)
-{
-#ifdef CONFIG_SCHED_CORE
-	return rq->core_enabled;
-#else
-	return false;
-#endif
-}
-
 void rust_helper_lockdep_assert_rq_held(struct rq *rq)
 {
 	lockdep_assert_rq_held(rq);

@@ -40,7 +40,6 @@ void *rust_helper_kvzalloc_node(size_t size, int cpu);
 struct cpumask *rust_helper_topology_sibling_cpumask(unsigned int cpu);
 
 /* kernel/sched/sched.h */
-bool rust_helper_core_enabled(struct rq *rq);
 struct rq *rust_helper_cpu_rq(unsigned int cpu);
 void rust_helper_lockdep_assert_rq_held(struct rq *rq);
 void rust_helper_raw_spin_rq_lock_irq(struct rq *rq);

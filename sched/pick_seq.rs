@@ -19,7 +19,11 @@
 use super::{
     cpumask,
     percpu,
-    rq::ThisRq,
+    rq::{
+        Locked,
+        Rq,
+        ThisRq, //
+    },
     time::Stopwatch, //
 };
 use crate::{
@@ -76,22 +80,31 @@ pub(crate) struct Waits {
 }
 
 impl Waits {
-    /// Those of this CPU, `None` if no scheduler is enabled. IRQs are off, which is an RCU
-    /// read-side critical section.
+    /// Those of this CPU, `None` if no scheduler is enabled.
     #[inline]
     pub(crate) fn of<'a>(this_rq: &'a ThisRq<'_>) -> Option<&'a Self> {
-        Self::of_cpu(this_rq, this_rq.cpu())
+        // SAFETY: IRQs are off as long as there is a `ThisRq`.
+        unsafe { Self::of_cpu(this_rq.cpu()) }
     }
 
-    /// Those of `cpu`, for reading.
+    /// Those of the CPU of `rq`; of another than the executing one, for reading.
     #[inline]
-    pub(crate) fn of_cpu<'a>(_irqs_off: &'a ThisRq<'_>, cpu: CpuId) -> Option<&'a Self> {
+    pub(crate) fn of_locked(rq: &Rq<Locked>) -> Option<&Self> {
+        // SAFETY: IRQs are off while the lock is held.
+        unsafe { Self::of_cpu(rq.cpu()) }
+    }
+
+    /// # Safety
+    ///
+    /// IRQs are off during `'a`: that is an RCU read-side critical section.
+    #[inline]
+    unsafe fn of_cpu<'a>(cpu: CpuId) -> Option<&'a Self> {
         let pcpu = percpu::of(cpu);
         // ORDERING: The address dependency pairs with the release in `publish`.
         // SAFETY: Valid by `percpu::of`, and a pointer is read in one piece.
         let waits = unsafe { addr_of!((*pcpu).waits).read_volatile() };
-        // SAFETY: What is published is a zeroed `Waits`, and is not freed before IRQs are on
-        // again, as it is freed through RCU.
+        // SAFETY: What is published is a zeroed `Waits`, and is freed through RCU, so not before
+        // the section ends.
         unsafe { waits.cast::<Self>().as_ref() }
     }
 

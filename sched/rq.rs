@@ -286,18 +286,22 @@ impl Rq<Locked> {
         unsafe { bindings::scx_core_after_switch(self.as_raw(), Some(f)) };
     }
 
-    /// Calls `f` with the run queue of each other CPU of this core and the task that runs there,
-    /// if core scheduling picks for all of them at once. They share the lock, so it is held.
+    /// Whether one pick serves all SMT siblings of this core. They share the lock then.
     #[inline]
-    pub(crate) fn for_each_sibling(&mut self, f: impl FnMut(&mut Rq<Locked>, &Task)) {
+    pub(crate) fn picks_for_siblings(&self) -> bool {
+        #[cfg(CONFIG_SCHED_CORE)]
         // SAFETY: The run queue is there; the field changes under the lock.
-        if unsafe { bindings::core_enabled(self.as_raw()) } {
-            self.for_each_core_sibling(f);
-        }
+        return unsafe { addr_of!((*self.as_raw()).core_enabled).read() } != 0;
+        #[cfg(not(CONFIG_SCHED_CORE))]
+        false
     }
 
-    #[cold]
-    fn for_each_core_sibling(&mut self, mut f: impl FnMut(&mut Rq<Locked>, &Task)) {
+    /// Calls `f` with the run queue of each other CPU of this core, and the task that runs there,
+    /// if one pick serves them all.
+    pub(crate) fn for_each_sibling(&mut self, mut f: impl FnMut(&mut Rq<Locked>, &Task)) {
+        if !self.picks_for_siblings() {
+            return;
+        }
         for cpu in siblings(self.cpu()).iter() {
             if cpu == self.cpu() {
                 continue;

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! As much of the `kernel` crate as the checked files of the module name.
+
+pub mod alloc {
+    /// There is no memory.
+    #[derive(Debug)]
+    pub struct AllocError;
+}
+
+pub mod error {
+    /// An errno; nobody here looks at it.
+    #[derive(Debug)]
+    pub struct Error;
+
+    impl From<crate::alloc::AllocError> for Error {
+        fn from(_: crate::alloc::AllocError) -> Self {
+            Self
+        }
+    }
+
+    pub type Result<T = (), E = Error> = core::result::Result<T, E>;
+}
+
+pub mod ffi {
+    pub use core::ffi::*;
+}
+
+pub mod prelude {
+    pub use crate::error::{Error, Result};
+}

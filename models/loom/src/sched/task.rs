@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a CPU runs. Only looked at under the lock of its run queue.
+
+use super::rq::ThisRq;
+use std::cell::Cell;
+
+pub(crate) struct Task {
+    on_ext: Cell<bool>,
+    expired: Cell<bool>,
+}
+
+impl Task {
+    pub(crate) fn on_ext() -> Self {
+        Self {
+            on_ext: Cell::new(true),
+            expired: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn on_scx(&self) -> bool {
+        self.on_ext.get()
+    }
+
+    pub(crate) fn above_scx(&self) -> bool {
+        !self.on_ext.get()
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        false
+    }
+
+    /// Gives it another class, which is above.
+    pub(crate) fn leave_ext(&self) {
+        self.on_ext.set(false);
+    }
+
+    pub(crate) fn expire_slice(&self) {
+        self.expired.set(true);
+    }
+
+    pub(crate) fn take_expired(&self) -> bool {
+        self.expired.take()
+    }
+}
+
+pub(crate) fn need_resched() -> bool {
+    ThisRq::get().need_resched()
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is checked. Names say what holds in every order of things.
+
+use crate::{
+    machine::{self, cpu, kick, leave_ext, machine, run_cpu, run_on, take_irqs, World},
+    sched::{counter, rq::Rq}, //
+};
+use loom::{model::Builder, thread};
+
+pub(crate) const PLAIN: u64 = 0;
+pub(crate) const IDLE: u64 = 1;
+pub(crate) const PREEMPT: u64 = 2;
+pub(crate) const WAIT: u64 = 4;
+
+/// Runs `model` in every order, or in those with as many preemptions as `preemptions`.
+fn check(preemptions: Option<usize>, world: World, model: fn()) {
+    let mut builder = Builder::new();
+    builder.preemption_bound = preemptions;
+    // Who gets so far does not get any further.
+    builder.max_branches = 2_000;
+    builder.check(move || {
+        machine::boot(world);
+        model();
+        machine::shut_down();
+    });
+}
+
+fn saw(ids: &[counter::Counter]) {
+    for id in ids {
+        assert!(counter::of(id) > 0, "{id} was never counted");
+    }
+}
+
+fn cpus(nr_cpus: u32) -> World {
+    World {
+        nr_cpus,
+        ..World::default()
+    }
+}
+
+/// `kicks` come on CPU 0 by a task and by NMIs. In the end all that they ask for has to be done: [`machine::shut_down`] looks.
+fn requests(kicks: &[&'static [(u32, u64)]]) {
+    let nmis: Vec<_> = kicks[1..]
+        .iter()
+        .map(|&kicks| {
+            thread::spawn(move || {
+                run_on(0);
+                kicks
+                    .iter()
+                    .for_each(|(target, flags)| kick(*target, *flags));
+            })
+        })
+        .collect();
+
+    run_on(0);
+    for (target, flags) in kicks[0] {
+        kick(*target, *flags);
+        take_irqs();
+    }
+    nmis.into_iter().for_each(|nmi| nmi.join().unwrap());
+    // The interrupt of an NMI's irq_work comes when the NMI is over.
+    take_irqs();
+}
+
+#[test]
+fn no_request_is_lost_preempt_plain() {
+    check(None, cpus(2), || {
+        requests(&[&[(1, PREEMPT)], &[(1, PLAIN)]]);
+    });
+    saw(&[counter::KICK_PREEMPT, counter::KICK_PLAIN]);
+}
+
+#[test]
+fn no_request_is_lost_plain_preempt() {
+    check(None, cpus(2), || {
+        requests(&[&[(1, PLAIN)], &[(1, PREEMPT)]]);
+    });
+}
+
+#[test]
+fn no_request_is_lost_preempt_wait() {
+    check(None, cpus(2), || {
+        requests(&[&[(1, PREEMPT)], &[(1, PREEMPT | WAIT)]]);
+    });
+    saw(&[counter::WAITS]);
+}
+
+#[test]
+fn no_request_is_lost_idle() {
+    check(None, cpus(2), || {
+        machine().cpus[1]
+            .rq
+            .lock_irqsave()
+            .set(crate::sched::rq::Flags::IN_BALANCE);
+        requests(&[&[(1, IDLE)], &[(1, IDLE)]]);
+    });
+    saw(&[counter::KICK_IDLE]);
+}
+
+#[test]
+fn no_request_is_lost_two_targets() {
+    check(None, cpus(3), || {
+        requests(&[&[(1, PREEMPT)], &[(2, WAIT)]]);
+    });
+}
+
+#[test]
+fn no_request_is_lost_three_actors() {
+    check(Some(4), cpus(2), || {
+        requests(&[&[(1, PLAIN)], &[(1, PREEMPT)], &[(1, WAIT)]]);
+    });
+}
+
+/// CPU 0 is the model's own thread.
+fn waits(kicks: &[&'static [(u32, u64)]]) {
+    let others: Vec<_> = (1..)
+        .zip(&kicks[1..])
+        .map(|(id, &kicks)| thread::spawn(move || run_cpu(id, kicks)))
+        .collect();
+    run_cpu(0, kicks[0]);
+    others.into_iter().for_each(|cpu| cpu.join().unwrap());
+}
+
+#[test]
+fn what_stopping_wrote_is_seen() {
+    let world = World {
+        plain_writes: true,
+        ..cpus(2)
+    };
+    check(None, world, || waits(&[&[(1, WAIT)], &[]]));
+    saw(&[counter::WAITS_DONE]);
+}
+
+#[test]
+fn two_cpus_wait_for_each_other() {
+    check(None, cpus(2), || waits(&[&[(1, WAIT)], &[(0, WAIT)]]));
+    saw(&[counter::WAITS_DONE, counter::WAIT_RESCHEDS]);
+}
+
+#[test]
+fn two_cpus_wait_and_kick_again_meanwhile() {
+    let world = World {
+        kicks_in_wait: 0b11,
+        ..cpus(2)
+    };
+    check(Some(3), world, || waits(&[&[(1, WAIT)], &[(0, WAIT)]]));
+    saw(&[counter::WAITS_DONE, counter::WAIT_RESCHEDS]);
+}
+
+#[test]
+fn three_cpus_wait_in_a_ring() {
+    check(Some(2), cpus(3), || {
+        waits(&[&[(1, WAIT)], &[(2, WAIT)], &[(0, WAIT)]])
+    });
+    saw(&[counter::WAITS_DONE, counter::WAIT_RESCHEDS]);
+}
+
+/// Also run with room to note one wait only: the other is asked for again then.
+#[test]
+fn a_cpu_waits_for_two() {
+    let world = World {
+        kicks_together: true,
+        ..cpus(3)
+    };
+    check(Some(2), world, || {
+        waits(&[&[(1, WAIT), (2, WAIT)], &[], &[]])
+    });
+    saw(&[counter::WAITS_DONE]);
+    if std::env::var("MODEL_ROOM").as_deref() == Ok("1") {
+        saw(&[counter::WAITS_FULL]);
+    }
+}
+
+/// CPU 1 never goes through the scheduler.
+fn stuck_target(meanwhile: fn()) {
+    let other = thread::spawn(move || {
+        run_on(1);
+        meanwhile();
+    });
+    run_on(0);
+    kick(1, WAIT);
+    take_irqs();
+    if Rq::of(cpu(0)).need_resched() {
+        machine::schedule();
+    }
+    other.join().unwrap();
+    run_on(0);
+}
+
+#[test]
+fn bypass_ends_a_wait() {
+    let world = World {
+        no_promise: true,
+        ..cpus(2)
+    };
+    check(None, world, || stuck_target(machine::bypass));
+    saw(&[counter::WAITS_CANCELLED]);
+}
+
+#[test]
+fn a_task_that_leaves_sched_ext_is_not_waited_for() {
+    let world = World {
+        relax_ns: 200_000,
+        ..cpus(2)
+    };
+    check(None, world, || stuck_target(|| leave_ext(1)));
+    saw(&[counter::WAITS_CANCELLED, counter::KICK_HIGHER_CLASS]);
+}
+
+#[test]
+fn a_stuck_target_is_given_up() {
+    let world = World {
+        relax_ns: 20_000_000,
+        no_promise: true,
+        ..cpus(2)
+    };
+    check(None, world, || stuck_target(|| ()));
+    saw(&[counter::WAIT_TIMEOUTS]);
+}
