@@ -18,7 +18,8 @@ failed=0
 splats='BUG:|WARNING:|Oops|lockup|[Ss]elf-detected stall|detected stalls|invoked oom-killer|blocked for more than|KASAN|UBSAN|circular locking|INFO: rcu|general protection'
 allowed='sched_ext:|selftests:'
 # 6.12 warns of its own when a CPU with a running fair server goes, on either core.
-declare -A known=([hotplug.sh]='WARNING: .* (task_non_contending|inactive_task_timer)\+')
+fair_server='WARNING: .* (task_non_contending|inactive_task_timer)\+'
+declare -A known=([hotplug.sh]=$fair_server [wait]=$fair_server)
 
 mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
 dmesg -n 1

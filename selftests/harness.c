@@ -4,15 +4,19 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "harness.h"
 
 #define COUNTERS	"/sys/kernel/debug/rust_scx/counters"
+#define SPIN		"/sys/module/scx_spin/parameters/"
 #define CORE		"/sys/kernel/sched_ext/core"
 #define LOG_SIZE	(1 << 20)
 #define MAX_COUNTERS	64
@@ -20,6 +24,7 @@
 static struct { char name[32]; long value; } marks[MAX_COUNTERS];
 static char log_mark[64];
 static bool module;
+static int link_fd = -1;
 
 bool file_read(const char *path, char *buf, size_t size)
 {
@@ -106,6 +111,87 @@ bool module_in_charge(void)
 	return module;
 }
 
+/* The first time it is read, so that inserting it again takes no file. */
+static void *file_image(const char *path, size_t *size)
+{
+	int fd = open(path, O_RDONLY);
+	struct stat st;
+	size_t len = 0;
+	char *image;
+
+	if (fd < 0 || fstat(fd, &st))
+		die("cannot open %s, is it built?", path);
+	image = malloc(st.st_size);
+	while (image && len < (size_t)st.st_size) {
+		ssize_t n = read(fd, image + len, st.st_size - len);
+
+		if (n <= 0)
+			die("cannot read %s", path);
+		len += n;
+	}
+	close(fd);
+	*size = len;
+	return image;
+}
+
+int module_insert(void)
+{
+	static void *image;
+	static size_t size;
+
+	if (!image)
+		image = file_image("../rust-scx.ko", &size);
+	if (syscall(SYS_init_module, image, size, ""))
+		return -errno;
+	module = true;
+	return 0;
+}
+
+int module_remove(void)
+{
+	if (syscall(SYS_delete_module, "rust_scx", O_NONBLOCK))
+		return -errno;
+	module = false;
+	return 0;
+}
+
+int test_module_insert(const char *name)
+{
+	char path[128];
+	void *image;
+	size_t size;
+	int ret;
+
+	snprintf(path, sizeof(path), "test_modules/%s.ko", name);
+	image = file_image(path, &size);
+	ret = syscall(SYS_init_module, image, size, "") ? -errno : 0;
+	free(image);
+	return ret;
+}
+
+int test_module_remove(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+long setting(const char *name, long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? atol(text) : otherwise;
+}
+
+void kernel_log(const char *fmt, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	file_write("/dev/kmsg", text);
+}
+
 static int counters_read(int max, typeof(marks[0]) *out)
 {
 	FILE *f = fopen(COUNTERS, "r");
@@ -142,17 +228,81 @@ void counters_mark(void)
 		counters_read(MAX_COUNTERS, marks);
 }
 
+long moved(const char *name)
+{
+	return module ? counter(name) - counter_in(marks, MAX_COUNTERS, name) : 0;
+}
+
 bool counted(const char *name, long min, long max)
 {
-	long moved;
+	long by = moved(name);
 
-	if (!module)
+	if (!module || (by >= min && by <= max))
 		return true;
-	moved = counter(name) - counter_in(marks, MAX_COUNTERS, name);
-	if (moved >= min && moved <= max)
-		return true;
-	note("counter %s moved by %ld, expected %ld to %ld", name, moved, min, max);
+	note("counter %s moved by %ld, expected %ld to %ld", name, by, min, max);
 	return false;
+}
+
+/* Kick a CPU, and see whether what it did before we went on is there. */
+static void visit(struct rig *rig, int cpu, struct orders *orders)
+{
+	struct rig_cpu *seen = &rig->bss->cpus[cpu];
+	unsigned long long passes = at(&seen->passes), stops = at(&seen->stops);
+
+	kick(rig, cpu, orders->flags);
+
+	orders->amid_spin += at(&rig->bss->spins) % 2;
+	orders->unpassed += at(&seen->passes) == passes;
+	for (int i = 0; i < RIG_TRAIL; i++) {
+		if (at(&seen->trail[i]) <= stops) {
+			orders->unseen++;
+			break;
+		}
+	}
+}
+
+static void wait_in_turn(struct task_shared *shared, struct rig *rig)
+{
+	struct orders *orders = &shared->orders;
+
+	for (unsigned long long n = 0; n < orders->rounds; n++) {
+		for (int cpu = 0; cpu < RIG_CPUS; cpu++) {
+			if (__atomic_load_n(&orders->stop, __ATOMIC_RELAXED))
+				return;
+			if (orders->cpus & (1ULL << cpu)) {
+				visit(rig, cpu, orders);
+				__atomic_add_fetch(&shared->count, 1, __ATOMIC_RELAXED);
+			}
+		}
+	}
+}
+
+/* The count is odd meanwhile. */
+static void spin(struct task_shared *shared, struct rig *rig)
+{
+	struct orders *orders = &shared->orders;
+	char ms[16];
+
+	snprintf(ms, sizeof(ms), "%llu", orders->rounds);
+	__atomic_add_fetch(&shared->count, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&rig->bss->spins, 1, __ATOMIC_SEQ_CST);
+	if (!file_write(orders->flags ? SPIN "irqs_off_ms" : SPIN "preempt_off_ms", ms))
+		die("cannot spin, is scx_spin.ko inserted?");
+	__atomic_add_fetch(&shared->count, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&rig->bss->spins, 1, __ATOMIC_SEQ_CST);
+}
+
+static void follow(struct orders *orders, void (*carry_out)(struct task_shared *, struct rig *),
+		   struct task_shared *shared, struct rig *rig)
+{
+	for (;; usleep(MS)) {
+		unsigned long long id = __atomic_load_n(&orders->id, __ATOMIC_ACQUIRE);
+
+		if (id == orders->done)
+			continue;
+		carry_out(shared, rig);
+		__atomic_store_n(&orders->done, id, __ATOMIC_RELEASE);
+	}
 }
 
 static void task_body(enum task_kind kind, int fd, struct task_shared *shared, struct rig *rig)
@@ -162,21 +312,36 @@ static void task_body(enum task_kind kind, int fd, struct task_shared *shared, s
 
 	switch (kind) {
 	case TASK_HOG:
-		for (;;)
-			__atomic_add_fetch(&shared->count, 1, __ATOMIC_RELAXED);
+		for (;;) {
+			for (int n = 0; n < 100; n++)
+				__atomic_add_fetch(&shared->count, 1, __ATOMIC_RELAXED);
+			relax();
+		}
 	case TASK_SLEEPER:
 		while (read(fd, &c, 1) == 1)
 			shared->count++;
 		break;
+	case TASK_YIELDER:
+		for (;;) {
+			sched_yield();
+			__atomic_add_fetch(&shared->count, 1, __ATOMIC_RELAXED);
+		}
+	case TASK_WAITER:
+		follow(&shared->orders, wait_in_turn, shared, rig);
+	case TASK_SPINNER:
+		follow(&shared->orders, spin, shared, rig);
 	case TASK_KICKER:
 		for (;; usleep(2 * MS)) {
 			struct rig_request *req = &rig->bss->req;
 
-			if (done == *(volatile unsigned long long *)&req->done)
+			if (done == at(&req->done))
 				continue;
 			/* the first thing after the kick's irq_work */
-			shared->stops = *(volatile unsigned long long *)
-					&rig->bss->cpus[req->cpus[0]].stops;
+			shared->stops = at(&rig->bss->cpus[req->cpus[0]].stops);
+			shared->behind = 0;
+			for (unsigned int i = 0; i < req->kicked; i++)
+				shared->behind +=
+					at(&rig->bss->cpus[req->cpus[i]].passes) == req->passes[i];
 			done = req->done;
 			__atomic_store_n(&shared->done, done, __ATOMIC_RELEASE);
 		}
@@ -226,6 +391,9 @@ struct task task_start(enum task_kind kind, int cpu, int policy, struct rig *rig
 	if (!task.pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(fds[1]);
+		/* the scheduler stays as long as anyone has it open */
+		if (link_fd >= 0)
+			close(link_fd);
 		stay_on(cpu);
 		if (sched_setscheduler(0, policy, &param))
 			_exit(1);
@@ -260,7 +428,78 @@ unsigned long long task_count(const struct task *task)
 	return __atomic_load_n(&task->shared->count, __ATOMIC_RELAXED);
 }
 
-struct rig *rig_load(bool all, unsigned int timeout_ms)
+bool task_policy(const struct task *task, int policy)
+{
+	struct sched_param param = { .sched_priority = policy == SCHED_FIFO ? 50 : 0 };
+
+	return !sched_setscheduler(task->pid, policy, &param);
+}
+
+bool task_move(const struct task *task, int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return !sched_setaffinity(task->pid, sizeof(set), &set);
+}
+
+void order_waits(struct task *task, unsigned long long cpus, unsigned long long flags,
+		 unsigned long long rounds)
+{
+	struct orders *orders = &task->shared->orders;
+
+	orders->cpus = cpus;
+	orders->flags = flags;
+	orders->rounds = rounds;
+	orders->unseen = 0;
+	orders->unpassed = 0;
+	orders->amid_spin = 0;
+	orders->stop = false;
+	__atomic_store_n(&orders->id, orders->id + 1, __ATOMIC_RELEASE);
+}
+
+void order_spin(struct task *task, unsigned long ms, bool irqs_off)
+{
+	order_waits(task, 0, irqs_off, ms);
+	await(spinning(task), 1000 * MS);
+	/* it is about to */
+	usleep(2 * MS);
+}
+
+bool spinning(const struct task *task)
+{
+	return task_count(task) % 2;
+}
+
+bool carried_out(struct task *task, long usecs)
+{
+	struct orders *orders = &task->shared->orders;
+
+	return await(__atomic_load_n(&orders->done, __ATOMIC_ACQUIRE) == orders->id, usecs);
+}
+
+bool halt_waits(struct task *task, long usecs)
+{
+	__atomic_store_n(&task->shared->orders.stop, true, __ATOMIC_RELAXED);
+	return carried_out(task, usecs);
+}
+
+bool kick_from_op(struct rig *rig, struct task *kicker, unsigned long long flags, int nr,
+		  const int *cpus)
+{
+	struct rig_request *req = &rig->bss->req;
+	unsigned long long done = req->done;
+
+	memcpy(req->cpus, cpus, nr * sizeof(*cpus));
+	req->flags = flags;
+	req->kicker = kicker->pid;
+	__atomic_store_n(&req->nr, nr, __ATOMIC_RELEASE);
+	return await(__atomic_load_n(&kicker->shared->done, __ATOMIC_ACQUIRE) == done + 1,
+		     1000 * MS);
+}
+
+struct rig *rig_open(bool all, unsigned int timeout_ms)
 {
 	struct rig *rig = rig__open();
 
@@ -269,13 +508,29 @@ struct rig *rig_load(bool all, unsigned int timeout_ms)
 	rig->struct_ops.rig_ops->timeout_ms = timeout_ms;
 	if (all)
 		rig->struct_ops.rig_ops->flags &= ~SCX_OPS_SWITCH_PARTIAL;
-	rig->rodata->uei_dump_len = 1;
-	if (bpf_map__set_value_size(rig->maps.data_uei_dump, 1) ||
-	    bpf_map__set_autoattach(rig->maps.rig_ops, false) ||
+	return rig;
+}
+
+void rig_finish(struct rig *rig)
+{
+	if (rig->struct_ops.rig_ops->exit_dump_len) {
+		UEI_SET_SIZE(rig, rig_ops, uei);
+	} else {
+		rig->rodata->uei_dump_len = 1;
+		bpf_map__set_value_size(rig->maps.data_uei_dump, 1);
+	}
+	if (bpf_map__set_autoattach(rig->maps.rig_ops, false) ||
 	    rig__load(rig))
 		ksft_exit_fail_perror("cannot load the test scheduler");
 	if (rig__attach(rig))
 		ksft_exit_fail_perror("cannot trace balance_scx()");
+}
+
+struct rig *rig_load(bool all, unsigned int timeout_ms)
+{
+	struct rig *rig = rig_open(all, timeout_ms);
+
+	rig_finish(rig);
 	return rig;
 }
 
@@ -283,14 +538,18 @@ int rig_start(struct rig *rig)
 {
 	memset(&rig->data->uei, 0, sizeof(rig->data->uei));
 	rig->links.rig_ops = bpf_map__attach_struct_ops(rig->maps.rig_ops);
-	return rig->links.rig_ops ? 0 : -errno;
+	if (!rig->links.rig_ops)
+		return -errno;
+	link_fd = bpf_link__fd(rig->links.rig_ops);
+	return 0;
 }
 
 void rig_stop(struct rig *rig)
 {
 	bpf_link__destroy(rig->links.rig_ops);
 	rig->links.rig_ops = NULL;
-	await(sched_ext_is("disabled"), 2000 * MS);
+	link_fd = -1;
+	await(sched_ext_is("disabled"), 20000 * MS);
 }
 
 bool rig_thrown_out(struct rig *rig, const char *why, long usecs)
@@ -316,6 +575,23 @@ void kick(struct rig *rig, int cpu, unsigned long long flags)
 	struct rig_args args = { .cpu = cpu, .flags = flags };
 
 	run(rig->progs.rig_kick, &args);
+}
+
+void kick_traced(struct rig *rig, int cpu, unsigned long long flags)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+
+	rig->bss->traced_cpu = cpu;
+	rig->bss->traced_flags = flags;
+	if (bpf_prog_test_run_opts(bpf_program__fd(rig->progs.rig_traced), &opts))
+		ksft_exit_fail_perror("cannot run a tracing program");
+}
+
+void shoot(struct rig *rig, unsigned int times)
+{
+	struct rig_args args = { .times = times };
+
+	run(rig->progs.rig_shoot, &args);
 }
 
 unsigned long long slice_of(struct rig *rig, pid_t pid)

@@ -16,7 +16,10 @@
 enum task_kind {
 	TASK_HOG,		/* spins, counting */
 	TASK_SLEEPER,		/* counts up when woken by task_wake() */
+	TASK_YIELDER,		/* gives way all the time, counting */
 	TASK_KICKER,		/* wakes up all the time, see kick_from_op() */
+	TASK_WAITER,		/* kicks CPUs in turn, see order_waits() */
+	TASK_SPINNER,		/* spins in the kernel, see order_spin() */
 };
 
 struct task {
@@ -25,10 +28,25 @@ struct task {
 	struct task_shared *shared;
 };
 
+/* What a task is to do, and what came of it. */
+struct orders {
+	unsigned long long cpus;
+	unsigned long long flags;
+	unsigned long long rounds;
+	unsigned long long id;		/* written last, new orders are other ones */
+	unsigned long long unseen;	/* rounds without a trace of a stopped task */
+	unsigned long long unpassed;	/* rounds without a pass of the target's */
+	unsigned long long amid_spin;	/* rounds that ended while a TASK_SPINNER spun */
+	unsigned long long done;	/* @id of what was carried out */
+	bool stop;
+};
+
 struct task_shared {
 	unsigned long long count;	/* work done */
 	unsigned long long stops;	/* TASK_KICKER: as seen after a request */
-	unsigned long long done;	/* TASK_KICKER: the request of @stops */
+	unsigned long long behind;	/* TASK_KICKER: targets without a pass */
+	unsigned long long done;	/* TASK_KICKER: the request of both */
+	struct orders orders;		/* TASK_WAITER, TASK_SPINNER */
 };
 
 /* Print the header, and skip or fail if the core in charge is not ours. */
@@ -36,10 +54,31 @@ void harness_init(void);
 
 /* True if the module is in charge, so that there are counters. */
 bool module_in_charge(void);
+/* Insert and remove rust-scx.ko, which is beside this directory; 0 or -errno. */
+int module_insert(void);
+int module_remove(void);
+/* The same for one of test_modules/. */
+int test_module_insert(const char *name);
+int test_module_remove(const char *name);
+
+/* A number from the environment, to make a test longer or shorter. */
+long setting(const char *name, long otherwise);
 
 #define result(ok, fmt, ...)	ksft_test_result(ok, fmt "\n", ##__VA_ARGS__)
 #define note(fmt, ...)		ksft_print_msg(fmt "\n", ##__VA_ARGS__)
 #define die(fmt, ...)		ksft_exit_fail_msg(fmt "\n", ##__VA_ARGS__)
+
+/*
+ * To be called where one spins: it has the next CPU emulated, where that is done
+ * by one thread.
+ */
+static inline void relax(void)
+{
+	__builtin_ia32_pause();
+}
+
+/* What shares memory with us may change it at any time. */
+#define at(pointer) __atomic_load_n(pointer, __ATOMIC_RELAXED)
 
 /* Poll @cond for a while; false if it never came true. */
 #define await(cond, usecs) ({						\
@@ -59,6 +98,8 @@ void counters_mark(void);
  * the module there is nothing to see, and it is true.
  */
 bool counted(const char *name, long min, long max);
+/* How far it came. */
+long moved(const char *name);
 
 bool file_read(const char *path, char *buf, size_t size);
 bool file_is(const char *path, const char *text);
@@ -66,6 +107,8 @@ bool file_write(const char *path, const char *text);
 bool sched_ext_is(const char *state);
 /* Lines of the kernel log, from the beginning of this program on, with @text. */
 int dmesg_count(const char *text);
+/* A line in the kernel log, so that the console tells how far a test came. */
+void kernel_log(const char *fmt, ...);
 
 /* Keep this process on one CPU. */
 void stay_on(int cpu);
@@ -76,22 +119,45 @@ struct task task_start(enum task_kind kind, int cpu, int policy, struct rig *rig
 void task_wake(struct task *task);
 void task_stop(struct task *task);
 unsigned long long task_count(const struct task *task);
+bool task_policy(const struct task *task, int policy);
+bool task_move(const struct task *task, int cpu);
+
+/* Have a TASK_WAITER kick all of @cpus, a mask, so many times. */
+void order_waits(struct task *task, unsigned long long cpus, unsigned long long flags,
+		 unsigned long long rounds);
+/* Have a TASK_SPINNER keep its CPU for a while; true in between. */
+void order_spin(struct task *task, unsigned long ms, bool irqs_off);
+bool spinning(const struct task *task);
+/* True once orders are carried out, which halt_waits() makes them be early. */
+bool carried_out(struct task *task, long usecs);
+bool halt_waits(struct task *task, long usecs);
+/* Have ops.running() kick @nr CPUs at once; true when the TASK_KICKER has gone on. */
+bool kick_from_op(struct rig *rig, struct task *kicker, unsigned long long flags, int nr,
+		  const int *cpus);
 
 /*
  * Load the scheduler for all tasks or only those of SCHED_EXT. A timeout of 0 is
  * the longest. rig_start() enables it and returns 0 or -errno.
  */
 struct rig *rig_load(bool all, unsigned int timeout_ms);
+/* In two steps, for who wants to change more. */
+struct rig *rig_open(bool all, unsigned int timeout_ms);
+void rig_finish(struct rig *rig);
 int rig_start(struct rig *rig);
 void rig_stop(struct rig *rig);
 /* Wait for the kernel to throw it out: true if it says @why in doing so. */
 bool rig_thrown_out(struct rig *rig, const char *why, long usecs);
 
 void kick(struct rig *rig, int cpu, unsigned long long flags);
+/* Kick from a program that must not sleep. */
+void kick_traced(struct rig *rig, int cpu, unsigned long long flags);
+/* Kick at random, see @kinds and @targets. */
+void shoot(struct rig *rig, unsigned int times);
 unsigned long long slice_of(struct rig *rig, pid_t pid);
 
 /* values of the kernel's, which BTF gives to BPF programs only */
 #define SCHED_EXT_POLICY	7
+#define SLICE_INF		(~0ULL)
 #define KICK_IDLE		(1LLU << 0)
 #define KICK_PREEMPT		(1LLU << 1)
 #define KICK_WAIT		(1LLU << 2)

@@ -33,20 +33,6 @@ static void kick_times(int cpu, unsigned long long flags)
 	}
 }
 
-/* Have ops.running() kick @nr CPUs at once; true when the kicker has gone on. */
-static bool kick_from_op(struct task *kicker, unsigned long long flags, int nr, const int *cpus)
-{
-	struct rig_request *req = &rig->bss->req;
-	unsigned long long done = req->done;
-
-	memcpy(req->cpus, cpus, nr * sizeof(*cpus));
-	req->flags = flags;
-	req->kicker = kicker->pid;
-	__atomic_store_n(&req->nr, nr, __ATOMIC_RELEASE);
-	return await(__atomic_load_n(&kicker->shared->done, __ATOMIC_ACQUIRE) == done + 1,
-		     1000 * MS);
-}
-
 /*
  * A task waits in the BPF scheduler for a CPU that idles and does not know.
  * Left alone it stays there; false if the CPU looked by itself every time.
@@ -157,7 +143,8 @@ static void test_rt(void)
 	count = task_count(&rt);
 	usleep(20 * MS);
 	result(slice && slice_of(rig, rt.pid) == slice && task_count(&rt) > count &&
-	       counted("kick_preempt", TIMES, LONG_MAX),
+	       counted("kick_preempt", TIMES, LONG_MAX) &&
+	       counted("kick_higher_class", TIMES, LONG_MAX),
 	       "PREEMPT kick takes nothing from an RT task");
 	task_stop(&rt);
 }
@@ -194,7 +181,7 @@ static void test_from_op(void)
 	usleep(20 * MS);
 	zero = rig->bss->cpus[SELF].zero_prevs;
 	counters_mark();
-	result(kick_from_op(&kicker, KICK_PREEMPT, 1, self) &&
+	result(kick_from_op(rig, &kicker, KICK_PREEMPT, 1, self) &&
 	       rig->bss->cpus[SELF].zero_prevs > zero &&
 	       counted("kick_preempt", 1, LONG_MAX),
 	       "a CPU can kick itself");
@@ -203,11 +190,12 @@ static void test_from_op(void)
 		before[i] = seen_balances(many[i]);
 	counters_mark();
 	for (int n = 0; n < TIMES; n++)
-		ok &= kick_from_op(&kicker, 0, 3, many);
+		ok &= kick_from_op(rig, &kicker, 0, 3, many);
 	for (int i = 0; i < 3; i++)
 		ok &= seen_balances(many[i]) >= before[i] + TIMES;
 	result(ok && counted("kick_plain", 3 * TIMES, 3 * TIMES + NOISE) &&
-	       counted("kick_resched", 3 * TIMES, LONG_MAX),
+	       (!module_in_charge() ||
+		moved("kick_resched") + moved("kick_higher_class") >= 3 * TIMES),
 	       "one callback can kick many CPUs");
 	result(counted("kick_irq_work", TIMES, TIMES + NOISE),
 	       "kicks of many CPUs share one irq_work");
@@ -231,17 +219,18 @@ static void test_wait(void)
 		ok &= await(seen->running == hog.pid && task_count(&hog), 500 * MS);
 		rig->bss->hold[TARGET] = true;
 		stops = seen->stops;
-		ok &= kick_from_op(&kicker, KICK_PREEMPT | KICK_WAIT, 1, target);
+		ok &= kick_from_op(rig, &kicker, KICK_PREEMPT | KICK_WAIT, 1, target);
 		waited += kicker.shared->stops > stops;
 		rig->bss->hold[TARGET] = false;
 		seen->running = 0;
 		kick(rig, TARGET, 0);
 	}
 	note("the target's task had stopped in %d of %d", waited, TIMES);
-	result(ok && waited == TIMES, "WAIT kick returns after the target let go of its task");
-	result(counted("kick_wait", TIMES, LONG_MAX) && counted("waits", TIMES, LONG_MAX) &&
-	       counted("wait_timeouts", 0, 0),
-	       "waits are counted and none ran into its bound");
+	/* it may just have run something that is not waited for */
+	result(ok && waited && waited + moved("waits_skipped") + moved("wait_timeouts") >= TIMES,
+	       "WAIT kick returns after the target let go of its task");
+	result(counted("kick_wait", TIMES, LONG_MAX) && counted("waits", 1, LONG_MAX) &&
+	       counted("waits_done", 1, LONG_MAX), "waits are counted");
 	task_stop(&hog);
 	task_stop(&kicker);
 }
@@ -311,16 +300,22 @@ static void test_errors(void)
 /* The core of an unpatched kernel never returns from this one. */
 static void test_no_scheduler(void)
 {
-	static const char *name = "WAIT kick without a scheduler returns and is warned of once";
+	static const char *name = "kicks without a scheduler do nothing";
 
 	if (access("/sys/kernel/sched_ext/core", F_OK)) {
 		ksft_test_result_skip("%s\n", name);
 		return;
 	}
-	kick_times(TARGET, KICK_WAIT);
-	kick_times(0, KICK_WAIT);
-	result(counted("wait_no_array", TIMES, LONG_MAX) && counted("waits", 0, 0) &&
-	       dmesg_count("SCX_KICK_WAIT") == 1, "%s", name);
+	counters_mark();
+	for (int i = 0; i < TIMES; i++) {
+		kick(rig, TARGET, 0);
+		kick(rig, TARGET, KICK_IDLE);
+		kick(rig, TARGET, KICK_PREEMPT | KICK_WAIT);
+		kick(rig, 0, KICK_WAIT);
+		kick_traced(rig, TARGET, KICK_WAIT);
+	}
+	result(rig->bss->traced == TIMES && counted("kick_no_scheduler", 5 * TIMES, LONG_MAX) &&
+	       counted("kick_irq_work", 0, 0) && counted("kick_wait", 0, 0), "%s", name);
 }
 
 int main(void)

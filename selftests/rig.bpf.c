@@ -22,6 +22,30 @@ bool hold[RIG_CPUS];		/* the CPU leaves its queue alone */
 struct rig_cpu cpus[RIG_CPUS];
 struct rig_request req;
 
+u32 ring;			/* ops.enqueue() of each of so many CPUs kicks the next */
+u64 ring_flags;
+u32 targets;			/* CPUs that are shot at, from 0 on */
+u32 kinds;			/* a bit for each enum rig_kind to shoot */
+u64 sent[RIG_SLOTS];		/* shots, by kind */
+u64 timer_shots;		/* those of them that the timer made */
+u64 timer_ns;			/* the period of a timer that shoots, 0 for none */
+u32 timer_times;		/* how often it does each time */
+int traced_cpu;			/* what rig_traced() kicks */
+u64 traced_flags;
+u64 traced;			/* how often it did */
+u64 spins;			/* user space's: odd while a task of its spins in the kernel */
+
+struct rig_timer {
+	struct bpf_timer timer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct rig_timer);
+} timers SEC(".maps");
+
 static struct rig_cpu *cpu_seen(s32 cpu)
 {
 	return &cpus[cpu & (RIG_CPUS - 1)];
@@ -30,6 +54,56 @@ static struct rig_cpu *cpu_seen(s32 cpu)
 static bool held(s32 cpu)
 {
 	return hold[cpu & (RIG_CPUS - 1)];
+}
+
+/* Kick any CPU in any of the ways asked for, and say so to the CPU first. */
+static void shoot(void)
+{
+	u32 random = bpf_get_prandom_u32();
+	u32 kind = random % RIG_KINDS;
+	s32 cpu;
+	u64 flags;
+
+	if (!targets || !(kinds & (1 << kind)))
+		return;
+	cpu = (random >> 8) % targets;
+
+	switch (kind) {
+	case RIG_PLAIN:
+		flags = 0;
+		break;
+	case RIG_IDLE:
+		flags = SCX_KICK_IDLE;
+		break;
+	case RIG_PREEMPT:
+		flags = SCX_KICK_PREEMPT;
+		break;
+	case RIG_WAIT:
+		flags = SCX_KICK_WAIT;
+		break;
+	default:
+		flags = SCX_KICK_PREEMPT | SCX_KICK_WAIT;
+	}
+
+	if (kind == RIG_IDLE)
+		__sync_fetch_and_add(&cpu_seen(cpu)->asked_idle, 1);
+	else
+		__sync_fetch_and_add(&cpu_seen(cpu)->asked, 1);
+	scx_bpf_kick_cpu(cpu, flags);
+	/* the verifier does not know what the compiler does: that it is in range */
+	barrier_var(kind);
+	__sync_fetch_and_add(&sent[kind & (RIG_SLOTS - 1)], 1);
+}
+
+/* From the scheduler's operations: as often as user space allows. */
+static void shoot_from_op(void)
+{
+	struct rig_cpu *seen = cpu_seen(bpf_get_smp_processor_id());
+
+	if (seen->shots <= 0)
+		return;
+	seen->shots--;
+	shoot();
 }
 
 s32 BPF_STRUCT_OPS(rig_select_cpu, struct task_struct *p, s32 prev_cpu,
@@ -58,6 +132,10 @@ void BPF_STRUCT_OPS(rig_enqueue, struct task_struct *p, u64 enq_flags)
 
 	__sync_fetch_and_add(&cpu_seen(cpu)->enqueues, 1);
 	scx_bpf_dispatch(p, dsq_id, slice, enq_flags);
+
+	if (cpu < ring)
+		scx_bpf_kick_cpu((cpu + 1) % ring, ring_flags);
+	shoot_from_op();
 }
 
 void BPF_STRUCT_OPS(rig_dispatch, s32 cpu, struct task_struct *prev)
@@ -73,6 +151,7 @@ void BPF_STRUCT_OPS(rig_dispatch, s32 cpu, struct task_struct *prev)
 	if (!trap) {
 		if (!held(cpu))
 			scx_bpf_consume(cpu);
+		shoot_from_op();
 		return;
 	}
 
@@ -86,15 +165,29 @@ void BPF_STRUCT_OPS(rig_dispatch, s32 cpu, struct task_struct *prev)
 
 void BPF_STRUCT_OPS(rig_running, struct task_struct *p)
 {
+	struct rig_cpu *seen = cpu_seen(bpf_get_smp_processor_id());
 	u32 i;
 
-	cpu_seen(bpf_get_smp_processor_id())->running = p->pid;
+	seen->running = p->pid;
+	if (seen->picked_at == seen->passes) {
+		/* 6.12 may pick what is on the local DSQ without asking the core */
+		seen->unpassed++;
+		seen->answered = *(volatile u64 *)&seen->asked;
+		seen->answered_idle = *(volatile u64 *)&seen->asked_idle;
+	}
+	seen->picked_at = seen->passes;
+	shoot_from_op();
 
 	if (!req.nr || p->pid != req.kicker)
 		return;
 
-	bpf_for(i, 0, req.nr)
-		scx_bpf_kick_cpu(req.cpus[i & (RIG_CPUS - 1)], req.flags);
+	bpf_for(i, 0, req.nr) {
+		u32 slot = i & (RIG_CPUS - 1);
+
+		req.passes[slot] = cpu_seen(req.cpus[slot])->passes;
+		scx_bpf_kick_cpu(req.cpus[slot], req.flags);
+	}
+	req.kicked = req.nr;
 	req.nr = 0;
 	req.done++;
 }
@@ -105,6 +198,14 @@ void BPF_STRUCT_OPS(rig_stopping, struct task_struct *p, bool runnable)
 
 	seen->stop_slice = p->scx.slice;
 	seen->stops++;
+	for (int i = 0; i < RIG_TRAIL; i++)
+		seen->trail[i] = seen->stops;
+	shoot_from_op();
+}
+
+void BPF_STRUCT_OPS(rig_tick, struct task_struct *p)
+{
+	shoot_from_op();
 }
 
 s32 BPF_STRUCT_OPS(rig_init_task, struct task_struct *p,
@@ -126,6 +227,35 @@ void BPF_STRUCT_OPS(rig_cpu_offline, s32 cpu)
 {
 }
 
+static int rig_timer_fired(void *map, u32 *key, struct bpf_timer *timer)
+{
+	u32 i;
+
+	bpf_for(i, 0, timer_times) {
+		shoot();
+		timer_shots++;
+	}
+	if (timer_ns)
+		bpf_timer_start(timer, timer_ns, 0);
+	return 0;
+}
+
+static int start_timer(void)
+{
+	struct bpf_timer *timer;
+	u32 zero = 0;
+	int ret;
+
+	timer = bpf_map_lookup_elem(&timers, &zero);
+	if (!timer)
+		return -ESRCH;
+	ret = bpf_timer_init(timer, &timers, CLOCK_MONOTONIC);
+	if (ret && ret != -EBUSY)
+		return ret;
+	bpf_timer_set_callback(timer, rig_timer_fired);
+	return bpf_timer_start(timer, timer_ns, 0);
+}
+
 s32 BPF_STRUCT_OPS_SLEEPABLE(rig_init)
 {
 	s32 cpu, ret;
@@ -135,7 +265,7 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(rig_init)
 		if (ret)
 			return ret;
 	}
-	return 0;
+	return timer_ns ? start_timer() : 0;
 }
 
 void BPF_STRUCT_OPS(rig_exit, struct scx_exit_info *ei)
@@ -150,6 +280,7 @@ struct sched_ext_ops rig_ops = {
 	.dispatch	= (void *)rig_dispatch,
 	.running	= (void *)rig_running,
 	.stopping	= (void *)rig_stopping,
+	.tick		= (void *)rig_tick,
 	.init_task	= (void *)rig_init_task,
 	.cpu_online	= (void *)rig_cpu_online,
 	.cpu_offline	= (void *)rig_cpu_offline,
@@ -159,7 +290,19 @@ struct sched_ext_ops rig_ops = {
 	.name		= "rig",
 };
 
-/* One scheduling cycle ends, whichever core went through it. */
+/* One scheduling cycle begins, whichever core goes through it. */
+SEC("fentry/balance_scx")
+int rig_balancing(void *ctx)
+{
+	struct rig_cpu *seen = cpu_seen(bpf_get_smp_processor_id());
+
+	seen->answered = *(volatile u64 *)&seen->asked;
+	seen->answered_idle = *(volatile u64 *)&seen->asked_idle;
+	seen->passes++;
+	return 0;
+}
+
+/* It ends. */
 SEC("fexit/balance_scx")
 int rig_balanced(void *ctx)
 {
@@ -178,6 +321,34 @@ SEC("syscall")
 int rig_kick(struct rig_args *args)
 {
 	scx_bpf_kick_cpu(args->cpu, args->flags);
+	return 0;
+}
+
+SEC("syscall")
+int rig_shoot(struct rig_args *args)
+{
+	u32 i;
+
+	bpf_for(i, 0, args->times)
+		shoot();
+	return 0;
+}
+
+/* A program that may not sleep, for bpf_prog_test_run() to call. */
+SEC("fentry/bpf_fentry_test1")
+int rig_traced(void *ctx)
+{
+	traced++;
+	scx_bpf_kick_cpu(traced_cpu, traced_flags);
+	return 0;
+}
+
+/* The test module's, called with IRQs off: what is asked for stays so for long. */
+SEC("?fentry/scx_spin_irqs_off")
+int rig_spinning(void *ctx)
+{
+	scx_bpf_kick_cpu(traced_cpu, traced_flags);
+	scx_bpf_kick_cpu(traced_cpu, SCX_KICK_IDLE);
 	return 0;
 }
 

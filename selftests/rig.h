@@ -4,10 +4,12 @@
 #define RIG_H
 
 #define RIG_CPUS 64
+#define RIG_TRAIL 17	/* two cache lines and a bit */
 
 /* What was seen to happen on a CPU. */
 struct rig_cpu {
-	unsigned long long balances;	/* balance_scx() returned */
+	unsigned long long passes;	/* balance_scx() was entered */
+	unsigned long long balances;	/* and returned */
 	unsigned long long dispatches;	/* calls of ops.dispatch() */
 	unsigned long long enqueues;	/* tasks that came to wait for it */
 	unsigned long long zero_prevs;	/* calls whose prev had no slice left */
@@ -17,6 +19,18 @@ struct rig_cpu {
 	unsigned int rounds;		/* calls in this cycle so far */
 	unsigned int max_rounds;	/* the most calls in one cycle */
 	int running;			/* pid that was picked last */
+	unsigned long long trail[RIG_TRAIL]; /* each is set to @stops, far apart */
+
+	/* A kick raises these first, and a pass notes what it found at its start. */
+	unsigned long long asked;	/* requests that must lead to a pass */
+	unsigned long long asked_idle;	/* those that must unless it is busy */
+	unsigned long long answered;
+	unsigned long long answered_idle;
+
+	unsigned long long picked_at;	/* @passes when a task was last picked */
+	unsigned long long unpassed;	/* tasks that were picked without a pass */
+
+	long shots;			/* kicks of ops.*() left to this CPU */
 };
 
 /* SCX_DSP_MAX_LOOPS, which BTF does not carry */
@@ -28,8 +42,22 @@ struct rig_request {
 	unsigned int nr;		/* 0: nothing to do */
 	unsigned long long flags;
 	int cpus[RIG_CPUS];
+	unsigned int kicked;		/* CPUs that were kicked */
+	unsigned long long passes[RIG_CPUS]; /* of each, before */
 	unsigned long long done;	/* requests carried out */
 };
+
+/* Kinds of kicks, as shot at random. */
+enum rig_kind {
+	RIG_PLAIN,
+	RIG_IDLE,
+	RIG_PREEMPT,
+	RIG_WAIT,
+	RIG_PREEMPT_WAIT,
+	RIG_KINDS,
+};
+
+#define RIG_SLOTS 8	/* for them, a power of two */
 
 /* Arguments of the syscall programs. */
 struct rig_args {
@@ -37,6 +65,7 @@ struct rig_args {
 	int pid;
 	unsigned long long flags;
 	unsigned long long slice;
+	unsigned int times;
 };
 
 #endif
