@@ -57,8 +57,10 @@ for program; do
 	4) verdict="ok $number $program # SKIP" ;;
 	*) verdict="not ok $number $program # exit=$rc" ;;
 	esac
-	cat /sys/kernel/debug/rust_scx/counters >"$RESULTS/$program.counters" 2>/dev/null ||
-		rm "$RESULTS/$program.counters"
+	for counters in counters percpu; do
+		cat "/sys/kernel/debug/rust_scx/$counters" >"$RESULTS/$program.$counters" 2>/dev/null ||
+			rm "$RESULTS/$program.$counters"
+	done
 	if [[ $verdict == not* ]]; then
 		failed=1
 		echo "  # the end of the kernel log:"

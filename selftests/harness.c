@@ -181,6 +181,11 @@ long setting(const char *name, long otherwise)
 	return text && *text ? atol(text) : otherwise;
 }
 
+long few(long waits)
+{
+	return setting("SHARED", 0) ? waits / 2 + 5 : waits / 50 + 2;
+}
+
 void kernel_log(const char *fmt, ...)
 {
 	char text[256];
@@ -348,14 +353,19 @@ static void task_body(enum task_kind kind, int fd, struct task_shared *shared, s
 	}
 }
 
-void stay_on(int cpu)
+void keep_on(pid_t pid, int cpu)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
+	if (sched_setaffinity(pid, sizeof(set), &set) && errno != ESRCH)
 		ksft_exit_fail_perror("sched_setaffinity");
+}
+
+void stay_on(int cpu)
+{
+	keep_on(0, cpu);
 }
 
 pid_t kthread_pid(const char *name)

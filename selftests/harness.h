@@ -63,6 +63,12 @@ int test_module_remove(const char *name);
 
 /* A number from the environment, to make a test longer or shorter. */
 long setting(const char *name, long otherwise);
+/*
+ * How many of @waits may go wrong by chance. More with SHARED=1: where the
+ * host's CPUs are shared, one of the guest may stand still for longer than a
+ * wait takes at most.
+ */
+long few(long waits);
 
 #define result(ok, fmt, ...)	ksft_test_result(ok, fmt "\n", ##__VA_ARGS__)
 #define note(fmt, ...)		ksft_print_msg(fmt "\n", ##__VA_ARGS__)
@@ -112,6 +118,8 @@ void kernel_log(const char *fmt, ...);
 
 /* Keep this process on one CPU. */
 void stay_on(int cpu);
+/* The same for another, if there is one. */
+void keep_on(pid_t pid, int cpu);
 /* The pid of the kernel thread of that name, 0 if there is none. */
 pid_t kthread_pid(const char *name);
 

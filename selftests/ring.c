@@ -62,7 +62,7 @@ static void test_ring(int cpus, const char *how, unsigned long long flags, long 
 	result(ok && sched_ext_is("enabled"), "a ring of %d CPUs goes on, %s", cpus, how);
 	result(counted("waits", 10 * cpus, LONG_MAX) &&
 	       counted("waits_done", waits / 2, LONG_MAX) &&
-	       counted("wait_timeouts", 0, waits / 20 + 5),
+	       counted("wait_timeouts", 0, few(waits)),
 	       "those %d CPUs waited, and not in vain", cpus);
 	for (int i = 0; i < nr; i++)
 		task_stop(&workers[i]);

@@ -41,7 +41,11 @@ int main(void)
 	rig->bss->trap = true;
 	for (int cpu = 0; cpu < cpus; cpu++) {
 		kick(rig, cpu, 0);
-		every &= await(full_cycles(rig, cpu) >= CYCLES, 2000 * MS);
+		if (await(full_cycles(rig, cpu) >= CYCLES, 2000 * MS))
+			continue;
+		note("CPU %d: %llu full cycles of %llu", cpu, full_cycles(rig, cpu),
+		     rig->bss->cpus[cpu].balances);
+		every = false;
 	}
 	rig->bss->trap = false;
 	usleep(20 * MS);
