@@ -7,7 +7,7 @@ help:
 	@echo 'rust_scx: the core of sched_ext in Rust, as a module for Linux 6.12'
 	@echo
 	@echo '  make run          from a bare Debian 12 or 13 to BPF schedulers on the Rust core'
-	@echo '  make test         all tests, in guests; closes with "N passed, N failed, N skipped"'
+	@echo '  make test         all tests, in guests, then the model checks; closes with what passed'
 	@echo '  make test-long    the long ones: 10 s rings, 10 million kicks, 1000 loads on the debug kernel'
 	@echo '  make model        model checks of the protocols; "make test" runs them, too'
 	@echo '  make memory       what kicks and waits take, measured at 64 to 8192 possible CPUs'
@@ -26,7 +26,7 @@ run:
 
 test:
 	@scripts/setup
-	@scripts/test
+	@scripts/test && scripts/models
 
 test-long:
 	@scripts/setup

@@ -178,6 +178,8 @@ int main(void)
 			break;
 		for (int i = 0; i < 2; i++)
 			kicking &= await(at(&kicks[i]) > before[i], 1000 * MS);
+		if (n % 100 == 99)
+			note("%d cycles so far", n + 1);
 	}
 	all.clean &= clean_log();
 

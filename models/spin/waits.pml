@@ -18,9 +18,6 @@
 //          BYPASS    the scheduler is thrown out at any time
 //          TIMEOUT   waits end after a while
 //          ANY_CLASS CPUs begin with any class, not with tasks of sched_ext
-//          SLICES    a CPU that is waited for gets to the end of its task's slice, but only when
-//                    nothing else is left to happen
-//          MOVES_ON_LEAVE  a change of the running task's class moves the sequence
 // Mutants: see ../README.md
 
 #ifndef N
@@ -66,8 +63,6 @@ bit bypass[N];
 bit waits[N * N];
 byte noted[N * N];
 
-bit waiting[N];
-
 // acks[x * N + y]: y has yet to acknowledge a flush of x.
 bit acks[N * N];
 
@@ -83,19 +78,15 @@ byte changes = CHANGES;
 
 #define AT(x, y) ((x) * N + (y))
 
-#define WAITS_NOW(x, y) (waiting[x] && waits[AT(x, y)])
-
 #if N == 2
 #define WAITS_ANY(c) (waits[AT(c, 0)] || waits[AT(c, 1)])
 #define FLUSHED(c) (!acks[AT(c, 0)] && !acks[AT(c, 1)])
 #define TO_ACK(c) (acks[AT(0, c)] || acks[AT(1, c)])
-#define WAITED_FOR(c) (WAITS_NOW(0, c) || WAITS_NOW(1, c))
 #define NONE_LOCKED (!locked[0] && !locked[1])
 #else
 #define WAITS_ANY(c) (waits[AT(c, 0)] || waits[AT(c, 1)] || waits[AT(c, 2)])
 #define FLUSHED(c) (!acks[AT(c, 0)] && !acks[AT(c, 1)] && !acks[AT(c, 2)])
 #define TO_ACK(c) (acks[AT(0, c)] || acks[AT(1, c)] || acks[AT(2, c)])
-#define WAITED_FOR(c) (WAITS_NOW(0, c) || WAITS_NOW(1, c) || WAITS_NOW(2, c))
 #define NONE_LOCKED (!locked[0] && !locked[1] && !locked[2])
 #endif
 
@@ -225,24 +216,6 @@ inline drop_waits(c)
 	}
 }
 
-// Every now and then, whether there still is something to wait for.
-inline look(c, x)
-{
-	atomic {
-		lock(x);
-		if
-		:: waits[AT(c, x)] && curr[x] != EXT -> end_wait(c, x)
-		:: else
-		fi;
-		unlock(x)
-	}
-}
-
-#ifdef MUTANT_NO_LOOK
-#define LEFT(c, x) false
-#else
-#define LEFT(c, x) (waits[AT(c, x)] && curr[x] != EXT)
-#endif
 #ifdef MUTANT_NO_LEAVE
 #define LEAVE(c) false
 #else
@@ -261,11 +234,8 @@ inline wait(c)
 	:: !WAITS_ANY(c) -> break
 	:: MOVED(c, 0) -> end_wait(c, 0)
 	:: MOVED(c, 1) -> end_wait(c, 1)
-	:: LEFT(c, 0) -> look(c, 0)
-	:: LEFT(c, 1) -> look(c, 1)
 #if N > 2
 	:: MOVED(c, 2) -> end_wait(c, 2)
-	:: LEFT(c, 2) -> look(c, 2)
 #endif
 	// The records stay: this CPU goes on waiting when it has been through the scheduler.
 	:: LEAVE(c) -> break
@@ -275,9 +245,6 @@ inline wait(c)
 #endif
 	:: TO_ACK(c) -> acknowledge(c)
 	:: kicks[c] && !bypass[c] -> kick_irq(c)
-#ifdef SLICES
-	:: timeout && curr[c] == EXT && WAITED_FOR(c) -> need[c] = 1
-#endif
 	od
 }
 
@@ -319,10 +286,9 @@ inline schedule(c)
 			fi
 		:: else
 		fi
-	}
-	// Others see the sequence and what runs here without the lock, hence two steps.
-	atomic {
 #ifdef MUTANT_EARLY
+	}
+	atomic {
 		if
 		:: curr[c] == EXT -> passes[c]++
 		:: else
@@ -336,14 +302,8 @@ inline schedule(c)
 	}
 	if
 	:: callback ->
-#ifdef SLICES
-		waiting[c] = 1;
-#endif
 		callback = 0;
-		wait(c);
-#ifdef SLICES
-		waiting[c] = 0
-#endif
+		wait(c)
 	:: else
 	fi
 }
@@ -357,9 +317,6 @@ end:
 	do
 	:: need[c] && c <= LAST -> schedule(c)
 	:: kicks[c] && !bypass[c] -> kick_irq(c)
-#ifdef SLICES
-	:: timeout && curr[c] == EXT && WAITED_FOR(c) -> need[c] = 1
-#endif
 #if TICKS
 	:: ticks[c] -> ticks[c]--; need[c] = 1
 #endif
@@ -384,7 +341,7 @@ end:
 }
 
 #if CHANGES
-// sched_setscheduler() on what a CPU runs: `stopping` runs, the sequence stays.
+// sched_setscheduler() on what a CPU runs: `stopping` and the sequence, but no pass.
 proctype changer()
 {
 	byte x;
@@ -398,13 +355,15 @@ proctype changer()
 		if
 		:: curr[x] == EXT ->
 			passes[x]++;
-#ifdef MOVES_ON_LEAVE
+#ifndef MUTANT_CLASS_CHANGE
 			seq[x]++;
 #endif
 			curr[x] = FAIR
 		:: curr[x] == FAIR -> curr[x] = EXT
 		:: else
-		fi;
+		fi
+	}
+	atomic {
 		// It may reschedule on top.
 		if
 		:: need[x] = 1
@@ -426,7 +385,9 @@ proctype disabler()
 	for (x : 0 .. N - 1) {
 		atomic {
 			lock(x);
-			bypass[x] = 1;
+			bypass[x] = 1
+		}
+		atomic {
 			need[x] = 1;
 			unlock(x)
 		}

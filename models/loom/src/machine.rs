@@ -222,8 +222,8 @@ pub(crate) fn schedule() {
     loop {
         let mut rq = Rq::of(this_cpu()).lock_irqsave();
 
-        let must_wait = kick::must_wait(&rq.executing());
-        rq.pass();
+        let must_wait = kick::must_wait(&rq);
+        rq.run_stopping();
         // 6.12 moves it when the CPU leaves sched_ext.
         if !is_mutant("class-switch") {
             rq.move_pick_seq();
@@ -232,7 +232,7 @@ pub(crate) fn schedule() {
         if must_wait {
             kick::wait(&mut rq);
         }
-        if !kick::must_wait(&rq.executing()) {
+        if !kick::must_wait(&rq) {
             machine().check_promises();
         }
 
@@ -244,11 +244,14 @@ pub(crate) fn schedule() {
     }
 }
 
-/// sched_setscheduler() on what runs on `cpu`: no pass, and the sequence stays.
+/// sched_setscheduler() on what runs on `cpu`: `stopping` and the sequence, but no pass.
 pub(crate) fn leave_ext(id: u32) {
     let mut rq = Rq::of(cpu(id)).lock_irqsave();
-    rq.pass();
+    rq.run_stopping();
     rq.curr().leave_ext();
+    if !is_mutant("class-change") {
+        rq.move_pick_seq();
+    }
 }
 
 /// scx_ops_bypass().
@@ -273,7 +276,10 @@ pub(crate) fn run_cpu(id: u32, kicks: &[(u32, u64)]) {
     }
 
     // It has come past its waits.
-    assert!(!kick::must_wait(&ThisRq::get()) || !ThisRq::get().lock_irqsave().curr().on_scx());
+    let rq = Rq::of(this_cpu()).lock_irqsave();
+    assert!(!kick::must_wait(&rq) || !rq.curr().on_scx());
+    drop(rq);
+
     idle();
 }
 

@@ -229,7 +229,7 @@ impl Rq<Locked> {
     }
 
     /// What `stopping` does and the books of it.
-    pub(crate) fn pass(&mut self) {
+    pub(crate) fn run_stopping(&mut self) {
         let passes = self.0.passes.get() + 1;
         self.0.passes.set(passes);
         if machine().world.plain_writes {
@@ -246,7 +246,8 @@ impl Rq<Locked> {
         self.0.need_resched.store(false, SeqCst);
     }
 
-    /// As the module does for a task that goes on, and C for one that does not.
+    /// As the module does for a task that goes on, and C for one that does not or that changes its
+    /// class.
     pub(crate) fn move_pick_seq(&mut self) {
         let seq = self.0.pnt_seq.load(Relaxed);
         let order = if is_mutant("relaxed-store") {
