@@ -88,11 +88,19 @@ static struct { bool inserted, enabled, worked, gone, removed, clean; } all = {
 	true, true, true, true, true, true
 };
 
+/* They take the CPUs that what is slow could use: to insert, and to enable. */
+static void let_tasks_run(bool run)
+{
+	for (int i = 0; i < 3 * cpus; i++)
+		kill(tasks[i].pid, run ? SIGCONT : SIGSTOP);
+}
+
 static bool cycle(int n)
 {
 	int nr = 3 * cpus;
 	int ret;
 
+	let_tasks_run(false);
 	ret = module_insert();
 	all.inserted &= !ret && core_is("rust_scx");
 	if (!all.inserted) {
@@ -107,6 +115,7 @@ static bool cycle(int n)
 		note("the scheduler: %s", strerror(-ret));
 		return false;
 	}
+	let_tasks_run(true);
 	for (int i = 0; i < nr; i++)
 		if (i % 3 == 2)
 			order_waits(&tasks[i], (1ULL << cpus) - 1, KICK_PREEMPT | KICK_WAIT, ~0ULL);
