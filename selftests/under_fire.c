@@ -60,8 +60,8 @@ static pid_t start_kicker(int which, unsigned long long *kicks)
 		}
 		__atomic_add_fetch(kicks, 1, __ATOMIC_RELAXED);
 		/* they are of the fair class, let the others run too */
-		if (!(n % 16))
-			usleep(100);
+		if (!(n % 4))
+			usleep(MS);
 	}
 }
 
