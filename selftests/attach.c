@@ -73,6 +73,8 @@ static void test_race(void)
 	pthread_barrier_destroy(&go);
 }
 
+#define ARRAY_BYTES	256	/* of each CPU, what it remembers of the others */
+
 static char fail_nth[64];
 
 /* Enable with the @nth allocation failing; false if there are fewer. */
@@ -161,7 +163,7 @@ static void test_failures(void)
 	before = slab_kb() - before;
 	note("slab memory changed by %ld kB", before);
 	/* half of what it takes if every array but the last were lost */
-	result(before < (cpus - 1) * FAILURES * 32 / 1024 / 2,
+	result(before < (cpus - 1) * FAILURES * ARRAY_BYTES / 1024 / 2,
 	       "%d failures leak nothing", FAILURES);
 	rig__destroy(rig);
 }
