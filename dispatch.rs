@@ -2,9 +2,9 @@
 
 //! The dispatch loop: finds the next task for a CPU, or asks the BPF scheduler for one.
 //!
-//! C counterpart: `balance_one()` and the rest of `balance_scx()` in [`kernel/sched/ext.c`](srctree/kernel/sched/ext.c). The
-//! core scheduler calls it before it picks the next task of a CPU
-//! whose current one is of sched_ext or idle.
+//! C counterpart: `balance_one()` and the rest of `balance_scx()` in
+//! [`kernel/sched/ext.c`](srctree/kernel/sched/ext.c). The core scheduler calls it before it picks
+//! the next task of a CPU whose current one is of sched_ext or idle.
 //!
 //! Lock order: the run queue's lock is held on entry and on return. What is called on the way
 //! may drop it and take others, one at a time, so nothing read before is used after.

@@ -353,13 +353,18 @@ static void task_body(enum task_kind kind, int fd, struct task_shared *shared, s
 	}
 }
 
-void keep_on(pid_t pid, int cpu)
+static int move(pid_t pid, int cpu)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	if (sched_setaffinity(pid, sizeof(set), &set) && errno != ESRCH)
+	return sched_setaffinity(pid, sizeof(set), &set);
+}
+
+void keep_on(pid_t pid, int cpu)
+{
+	if (move(pid, cpu) && errno != ESRCH)
 		ksft_exit_fail_perror("sched_setaffinity");
 }
 
@@ -447,11 +452,7 @@ bool task_policy(const struct task *task, int policy)
 
 bool task_move(const struct task *task, int cpu)
 {
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return !sched_setaffinity(task->pid, sizeof(set), &set);
+	return !move(task->pid, cpu);
 }
 
 void order_waits(struct task *task, unsigned long long cpus, unsigned long long flags,
