@@ -9,22 +9,16 @@
 #include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "harness.h"
 
-#define COUNTERS	"/sys/kernel/debug/rust_scx/counters"
 #define SPIN		"/sys/module/scx_spin/parameters/"
-#define CORE		"/sys/kernel/sched_ext/core"
 #define LOG_SIZE	(1 << 20)
-#define MAX_COUNTERS	64
 
-static struct { char name[32]; long value; } marks[MAX_COUNTERS];
 static char log_mark[64];
-static bool module;
 static int link_fd = -1;
+static struct sched enabled;	/* the rig */
 
 bool file_read(const char *path, char *buf, size_t size)
 {
@@ -84,94 +78,13 @@ int dmesg_count(const char *text)
 
 void harness_init(void)
 {
-	const char *want = getenv("RUST_SCX_CORE");
-	char core[64];
-
 	ksft_print_header();
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (!file_read(CORE, core, sizeof(core))) {
-		if (access("/sys/kernel/sched_ext", F_OK))
-			ksft_exit_skip("the kernel has no sched_ext\n");
-		snprintf(core, sizeof(core), "builtin");
-	}
-	if (strcmp(core, want ?: "rust_scx")) {
-		if (!want)
-			ksft_exit_skip("not the module but %s is in charge\n", core);
-		die("the core in charge is %s, expected %s", core, want);
-	}
-	module = !strcmp(core, "rust_scx");
+	core_init();
 	if (!sched_ext_is("disabled"))
 		die("a BPF scheduler is enabled already");
 	snprintf(log_mark, sizeof(log_mark), "selftests: begin %d", getpid());
 	file_write("/dev/kmsg", log_mark);
-}
-
-bool module_in_charge(void)
-{
-	return module;
-}
-
-/* The first time it is read, so that inserting it again takes no file. */
-static void *file_image(const char *path, size_t *size)
-{
-	int fd = open(path, O_RDONLY);
-	struct stat st;
-	size_t len = 0;
-	char *image;
-
-	if (fd < 0 || fstat(fd, &st))
-		die("cannot open %s, is it built?", path);
-	image = malloc(st.st_size);
-	while (image && len < (size_t)st.st_size) {
-		ssize_t n = read(fd, image + len, st.st_size - len);
-
-		if (n <= 0)
-			die("cannot read %s", path);
-		len += n;
-	}
-	close(fd);
-	*size = len;
-	return image;
-}
-
-int module_insert(void)
-{
-	static void *image;
-	static size_t size;
-
-	if (!image)
-		image = file_image("../rust-scx.ko", &size);
-	if (syscall(SYS_init_module, image, size, ""))
-		return -errno;
-	module = true;
-	return 0;
-}
-
-int module_remove(void)
-{
-	if (syscall(SYS_delete_module, "rust_scx", O_NONBLOCK))
-		return -errno;
-	module = false;
-	return 0;
-}
-
-int test_module_insert(const char *name)
-{
-	char path[128];
-	void *image;
-	size_t size;
-	int ret;
-
-	snprintf(path, sizeof(path), "test_modules/%s.ko", name);
-	image = file_image(path, &size);
-	ret = syscall(SYS_init_module, image, size, "") ? -errno : 0;
-	free(image);
-	return ret;
-}
-
-int test_module_remove(const char *name)
-{
-	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
 }
 
 long setting(const char *name, long otherwise)
@@ -197,56 +110,6 @@ void kernel_log(const char *fmt, ...)
 	file_write("/dev/kmsg", text);
 }
 
-static int counters_read(int max, typeof(marks[0]) *out)
-{
-	FILE *f = fopen(COUNTERS, "r");
-	int n = 0;
-
-	if (!f)
-		die("cannot read %s, is debugfs mounted?", COUNTERS);
-	while (n < max && fscanf(f, "%31s %ld", out[n].name, &out[n].value) == 2)
-		n++;
-	fclose(f);
-	return n;
-}
-
-static long counter_in(const typeof(marks[0]) *list, int n, const char *name)
-{
-	while (n--)
-		if (!strcmp(list[n].name, name))
-			return list[n].value;
-	die("the module has no counter %s", name);
-}
-
-long counter(const char *name)
-{
-	typeof(marks[0]) now[MAX_COUNTERS];
-
-	if (!module)
-		return 0;
-	return counter_in(now, counters_read(MAX_COUNTERS, now), name);
-}
-
-void counters_mark(void)
-{
-	if (module)
-		counters_read(MAX_COUNTERS, marks);
-}
-
-long moved(const char *name)
-{
-	return module ? counter(name) - counter_in(marks, MAX_COUNTERS, name) : 0;
-}
-
-bool counted(const char *name, long min, long max)
-{
-	long by = moved(name);
-
-	if (!module || (by >= min && by <= max))
-		return true;
-	note("counter %s moved by %ld, expected %ld to %ld", name, by, min, max);
-	return false;
-}
 
 /* Kick a CPU, and see whether what it did before we went on is there. */
 static void visit(struct rig *rig, int cpu, struct orders *orders)
@@ -522,6 +385,50 @@ struct rig *rig_open(bool all, unsigned int timeout_ms)
 	return rig;
 }
 
+int sched_start(struct sched *sched)
+{
+	memset(sched->uei, 0, sizeof(*sched->uei));
+	sched->link = bpf_map__attach_struct_ops(sched->ops);
+	if (!sched->link)
+		return -errno;
+	link_fd = bpf_link__fd(sched->link);
+	return 0;
+}
+
+void sched_stop(struct sched *sched)
+{
+	bpf_link__destroy(sched->link);
+	sched->link = NULL;
+	link_fd = -1;
+	await(sched_ext_is("disabled"), 20000 * MS);
+}
+
+bool sched_thrown_out(struct sched *sched, const char *why, long usecs)
+{
+	bool ok = await(at(&sched->uei->kind), usecs);
+
+	/* what throws it out reports before the last steps are done */
+	ok = await(sched_ext_is("disabled"), 2000 * MS) && ok;
+	note("exit: %s (%s)", sched->uei->reason, sched->uei->msg);
+	return ok && (strstr(sched->uei->msg, why) || strstr(sched->uei->reason, why));
+}
+
+bool sched_content(const struct sched *sched)
+{
+	if (sched_ext_is("enabled") && !at(&sched->uei->kind))
+		return true;
+	note("exit: %s (%s)", sched->uei->reason, sched->uei->msg);
+	return false;
+}
+
+void run_prog(const struct bpf_program *prog, void *args, size_t size)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = size);
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(prog), &opts) || opts.retval)
+		ksft_exit_fail_perror("cannot run a syscall program");
+}
+
 void rig_finish(struct rig *rig)
 {
 	if (rig->struct_ops.rig_ops->exit_dump_len) {
@@ -547,45 +454,25 @@ struct rig *rig_load(bool all, unsigned int timeout_ms)
 
 int rig_start(struct rig *rig)
 {
-	memset(&rig->data->uei, 0, sizeof(rig->data->uei));
-	rig->links.rig_ops = bpf_map__attach_struct_ops(rig->maps.rig_ops);
-	if (!rig->links.rig_ops)
-		return -errno;
-	link_fd = bpf_link__fd(rig->links.rig_ops);
-	return 0;
+	enabled = sched_of(rig, rig_ops);
+	return sched_start(&enabled);
 }
 
 void rig_stop(struct rig *rig)
 {
-	bpf_link__destroy(rig->links.rig_ops);
-	rig->links.rig_ops = NULL;
-	link_fd = -1;
-	await(sched_ext_is("disabled"), 20000 * MS);
+	sched_stop(&enabled);
 }
 
 bool rig_thrown_out(struct rig *rig, const char *why, long usecs)
 {
-	bool ok = await(*(volatile int *)&rig->data->uei.kind, usecs);
-
-	/* what throws it out reports before the last steps are done */
-	ok = await(sched_ext_is("disabled"), 2000 * MS) && ok;
-	note("exit: %s (%s)", rig->data->uei.reason, rig->data->uei.msg);
-	return ok && (strstr(rig->data->uei.msg, why) || strstr(rig->data->uei.reason, why));
-}
-
-static void run(struct bpf_program *prog, struct rig_args *args)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(*args));
-
-	if (bpf_prog_test_run_opts(bpf_program__fd(prog), &opts) || opts.retval)
-		ksft_exit_fail_perror("cannot run a syscall program");
+	return sched_thrown_out(&enabled, why, usecs);
 }
 
 void kick(struct rig *rig, int cpu, unsigned long long flags)
 {
 	struct rig_args args = { .cpu = cpu, .flags = flags };
 
-	run(rig->progs.rig_kick, &args);
+	run_prog(rig->progs.rig_kick, &args, sizeof(args));
 }
 
 void kick_traced(struct rig *rig, int cpu, unsigned long long flags)
@@ -602,13 +489,13 @@ void shoot(struct rig *rig, unsigned int times)
 {
 	struct rig_args args = { .times = times };
 
-	run(rig->progs.rig_shoot, &args);
+	run_prog(rig->progs.rig_shoot, &args, sizeof(args));
 }
 
 unsigned long long slice_of(struct rig *rig, pid_t pid)
 {
 	struct rig_args args = { .pid = pid };
 
-	run(rig->progs.rig_slice, &args);
+	run_prog(rig->progs.rig_slice, &args, sizeof(args));
 	return args.slice;
 }

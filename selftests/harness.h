@@ -51,6 +51,8 @@ struct task_shared {
 
 /* Print the header, and skip or fail if the core in charge is not ours. */
 void harness_init(void);
+/* The last of that alone, in module.c. */
+void core_init(void);
 
 /* True if the module is in charge, so that there are counters. */
 bool module_in_charge(void);
@@ -98,6 +100,8 @@ static inline void relax(void)
 })
 
 long counter(const char *name);
+/* True if there is one of that name. */
+bool counts(const char *name);
 void counters_mark(void);
 /*
  * How far a counter came since counters_mark(): true if in min..max. Without
@@ -142,6 +146,36 @@ bool halt_waits(struct task *task, long usecs);
 /* Have ops.running() kick @nr CPUs at once; true when the TASK_KICKER has gone on. */
 bool kick_from_op(struct rig *rig, struct task *kicker, unsigned long long flags, int nr,
 		  const int *cpus);
+
+/* A scheduler in a BPF object, and whether it is enabled. */
+struct sched {
+	struct bpf_map *ops;
+	struct user_exit_info *uei;
+	struct bpf_link *link;
+};
+
+/* What is in @skel, with its operations in the map @name and its exit in uei. */
+#define sched_of(skel, name) ((struct sched) {				\
+	.ops = (skel)->maps.name,					\
+	.uei = &(skel)->data->uei,					\
+})
+/* Before it is loaded: it makes no dump, and is enabled by sched_start() alone. */
+#define sched_plain(skel, name) do {					\
+	(skel)->rodata->uei_dump_len = 1;				\
+	if (bpf_map__set_value_size((skel)->maps.data_uei_dump, 1) ||	\
+	    bpf_map__set_autoattach((skel)->maps.name, false))		\
+		ksft_exit_fail_perror("cannot prepare a scheduler");	\
+} while (0)
+
+/* Enable it: 0 or -errno. */
+int sched_start(struct sched *sched);
+void sched_stop(struct sched *sched);
+/* Wait for the kernel to throw it out: true if it says @why in doing so. */
+bool sched_thrown_out(struct sched *sched, const char *why, long usecs);
+/* True as long as it is enabled and nothing is to be said against it. */
+bool sched_content(const struct sched *sched);
+/* Call a syscall program. */
+void run_prog(const struct bpf_program *prog, void *args, size_t size);
 
 /*
  * Load the scheduler for all tasks or only those of SCHED_EXT. A timeout of 0 is
