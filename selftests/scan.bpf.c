@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A scheduler whose DSQs are full of tasks that cannot run where they are looked
+ * for: the threads of one process, which wait until their CPU is let go.
+ */
+#include <scx/common.bpf.h>
+#include "scan.h"
+
+char _license[] SEC("license") = "GPL";
+
+UEI_DEFINE(uei);
+
+u64 slice = 20 * 1000 * 1000;
+s32 crowd;			/* the process */
+s32 home;			/* and its CPU */
+bool hold = true;		/* which leaves the threads where they are */
+u64 used = 1 << SCAN_FIFO;	/* a bit for each DSQ that takes tasks and is looked into */
+u64 consumers;			/* a bit for each CPU that does so, beside that one */
+s32 head;			/* this task comes to the head of its DSQ */
+s32 tail;			/* and this one to the tail; all others run at once */
+u64 enqueued;			/* threads that came to wait */
+u64 seq;
+struct scan_cpu cpus[SCAN_CPUS];
+
+static void put(struct task_struct *p, u64 enq_flags)
+{
+	u64 n = __sync_fetch_and_add(&seq, 1);
+
+	if (used & (1 << SCAN_PRIQ))
+		scx_bpf_dispatch_vtime(p, SCAN_PRIQ, slice,
+				       enq_flags & SCX_ENQ_HEAD ? 0 : n + 1, 0);
+	else if (used & (1 << SCAN_OTHER))
+		scx_bpf_dispatch(p, n % 2 ? SCAN_OTHER : SCAN_FIFO, slice, enq_flags);
+	else
+		scx_bpf_dispatch(p, SCAN_FIFO, slice, enq_flags);
+}
+
+s32 BPF_STRUCT_OPS(scan_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
+{
+	return prev_cpu;
+}
+
+void BPF_STRUCT_OPS(scan_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	if (crowd && p->tgid == crowd && p->pid != crowd) {
+		put(p, 0);
+		__sync_fetch_and_add(&enqueued, 1);
+	} else if (head && p->pid == head) {
+		put(p, SCX_ENQ_HEAD);
+	} else if (tail && p->pid == tail) {
+		put(p, 0);
+	} else {
+		scx_bpf_dispatch(p, SCX_DSQ_LOCAL, slice, 0);
+	}
+}
+
+static bool look_into(s32 cpu, u64 dsq)
+{
+	struct scan_cpu *seen = &cpus[cpu & (SCAN_CPUS - 1)];
+	u64 before;
+	bool hit;
+
+	if (!(used & (1 << dsq)))
+		return false;
+	before = bpf_ktime_get_ns();
+	hit = scx_bpf_consume(dsq);
+	seen->ns += bpf_ktime_get_ns() - before;
+	seen->calls++;
+	seen->hits += hit;
+	return hit;
+}
+
+void BPF_STRUCT_OPS(scan_dispatch, s32 cpu, struct task_struct *prev)
+{
+	bool turn;
+
+	if (cpu == home ? hold : !(consumers & (1 << cpu)))
+		return;
+
+	/* not always the same first */
+	turn = cpus[cpu & (SCAN_CPUS - 1)].calls & 2;
+	if (look_into(cpu, turn ? SCAN_OTHER : SCAN_FIFO))
+		return;
+	if (look_into(cpu, turn ? SCAN_FIFO : SCAN_OTHER))
+		return;
+	look_into(cpu, SCAN_PRIQ);
+}
+
+s32 BPF_STRUCT_OPS_SLEEPABLE(scan_init)
+{
+	s32 dsq, ret;
+
+	bpf_for(dsq, 0, SCAN_DSQS) {
+		ret = scx_bpf_create_dsq(dsq, -1);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+void BPF_STRUCT_OPS(scan_exit, struct scx_exit_info *ei)
+{
+	UEI_RECORD(uei, ei);
+}
+
+SEC(".struct_ops.link")
+struct sched_ext_ops scan_ops = {
+	.select_cpu	= (void *)scan_select_cpu,
+	.enqueue	= (void *)scan_enqueue,
+	.dispatch	= (void *)scan_dispatch,
+	.init		= (void *)scan_init,
+	.exit		= (void *)scan_exit,
+	.flags		= SCX_OPS_SWITCH_PARTIAL,
+	.name		= "scan",
+};
+
+SEC("syscall")
+int scan_kick(struct scan_args *args)
+{
+	scx_bpf_kick_cpu(args->cpu, 0);
+	return 0;
+}
+
+SEC("syscall")
+int scan_create(struct scan_args *args)
+{
+	return scx_bpf_create_dsq(args->dsq, -1);
+}
+
+SEC("syscall")
+int scan_destroy(struct scan_args *args)
+{
+	scx_bpf_destroy_dsq(args->dsq);
+	return 0;
+}
+
+s32 queued;
+
+SEC("syscall")
+int scan_count(struct scan_args *args)
+{
+	queued = scx_bpf_dsq_nr_queued(args->dsq);
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the scheduler with a crowd in its DSQs and the program that drives it share. */
+#ifndef SCAN_H
+#define SCAN_H
+
+#define SCAN_CPUS	4
+
+enum scan_dsq {
+	SCAN_FIFO,
+	SCAN_OTHER,		/* a second one */
+	SCAN_PRIQ,
+	SCAN_DSQS,
+};
+
+/* Calls of scx_bpf_consume(). */
+struct scan_cpu {
+	unsigned long long calls;
+	unsigned long long hits;
+	unsigned long long ns;
+};
+
+struct scan_args {
+	int dsq;
+	int cpu;
+};
+
+#endif
