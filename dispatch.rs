@@ -6,27 +6,39 @@
 //! [`kernel/sched/ext.c`](srctree/kernel/sched/ext.c). The core scheduler calls it before it picks
 //! the next task of a CPU whose current one is of sched_ext or idle.
 //!
-//! Lock order: the run queue's lock is held on entry and on return. What is called on the way
-//! may drop it and take others, one at a time, so nothing read before is used after.
+//! Lock order: a run queue's, then a DSQ's. Run queues are locked one at a time: what is called
+//! on the way may drop the lock and take others, so nothing read before is used after.
 
 #![deny(unsafe_code)]
 
+mod consume;
+mod finish;
+mod fit;
+
 use crate::{
-    compat::sync::atomic::{
-        Atomic,
-        Relaxed, //
-    },
     kick,
     sched::{
         counter,
+        dsp_ctx::DspCtx,
+        dsq::{
+            self,
+            Dsq, //
+        },
+        exit::scx_error,
         kick_flags::KickFlags,
+        ops_state::Owned,
+        relock::Relock,
         rq::{
             Balancing,
             Flags,
             Locked,
-            Rq, //
+            Rq,
+            ThisRq, //
         },
-        scheduler::Scheduler,
+        scheduler::{
+            self,
+            Scheduler, //
+        },
         task::Task, //
     },
 };
@@ -34,18 +46,6 @@ use crate::{
 /// How often the BPF scheduler is asked in one cycle before other work gets its turn.
 #[doc(alias = "SCX_DSP_MAX_LOOPS")]
 const DSP_MAX_LOOPS: u32 = 32;
-
-/// What the BPF scheduler brings along. Nothing while none is enabled.
-static SCHEDULER: Atomic = Atomic::new(Scheduler::NONE.bits());
-
-/// A BPF scheduler with these properties is in charge from now on; [`Scheduler::NONE`]: none is.
-///
-/// # Context
-///
-/// Process context, while no task is on sched_ext.
-pub(crate) fn set_scheduler(scheduler: Scheduler) {
-    SCHEDULER.store(scheduler.bits(), Relaxed);
-}
 
 /// How a search for a task ended.
 #[must_use = "the core scheduler has to be told"]
@@ -69,12 +69,21 @@ pub(crate) enum DspVerdict {
 /// and unpinned on entry and return, its lock dropped and retaken in between. Its clock is up to
 /// date. Does not sleep.
 #[doc(alias = "balance_scx")]
-pub(crate) fn balance(rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
-    let verdict = balance_one(rq, prev);
+pub(crate) fn balance(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
+    this_rq.set_unfinished(false);
+
+    let mut verdict = balance_one(this_rq, rq, prev);
     if rq.picks_for_siblings() {
-        balance_siblings(rq);
+        balance_siblings(this_rq, rq);
+        // Each may have dropped the lock that they share.
+        if !is_valid(verdict, rq, prev) {
+            verdict = balance_one(this_rq, rq, prev);
+        }
     }
 
+    if verdict != DspVerdict::Nothing {
+        this_rq.set_unfinished(false);
+    }
     // From here to the pick no lock is dropped: who waits for a task that goes on has its answer.
     if verdict == DspVerdict::KeepPrev {
         rq.move_pick_seq();
@@ -83,12 +92,11 @@ pub(crate) fn balance(rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
 }
 
 #[cold]
-fn balance_siblings(rq: &mut Rq<Locked>) {
+fn balance_siblings(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>) {
     rq.for_each_sibling(|rq, prev| {
         rq.update_clock();
-        let _ = balance_one(rq, prev);
+        let _ = balance_one(this_rq, rq, prev);
     });
-    // Each may have dropped the lock that they share.
     rq.for_each_sibling(|rq, _| {
         if rq.has(Flags::BAL_KEEP) {
             rq.move_pick_seq();
@@ -96,13 +104,33 @@ fn balance_siblings(rq: &mut Rq<Locked>) {
     });
 }
 
+/// Whether a verdict from before the lock was dropped still holds.
+fn is_valid(verdict: DspVerdict, rq: &Rq<Locked>, prev: &Task) -> bool {
+    match verdict {
+        DspVerdict::Local => rq.has_local_tasks(),
+        DspVerdict::KeepPrev => prev.queued(),
+        DspVerdict::Nothing => true,
+    }
+}
+
 /// As [`balance`], for one run queue, which may be that of an SMT sibling.
 #[doc(alias = "dispatch_one")]
-fn balance_one(rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
+fn balance_one(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
     rq.count(counter::BALANCE);
 
+    // A sibling's CPU is at it and has dropped the lock for now. What it finds it puts there, and
+    // the pick comes back if that is late: it sees that this balance was none.
+    if rq.has(Flags::IN_BALANCE) {
+        rq.count(counter::BALANCE_TWICE);
+        return if prev.queued() {
+            DspVerdict::KeepPrev
+        } else {
+            DspVerdict::Nothing
+        };
+    }
+
     // However the search ends, the guard clears IN_BALANCE.
-    let verdict = find_task(&mut rq.enter_balance(), prev);
+    let verdict = find_task(this_rq, &mut rq.enter_balance(), prev);
 
     if verdict == DspVerdict::KeepPrev {
         rq.count(counter::KEEP_PREV);
@@ -111,8 +139,8 @@ fn balance_one(rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
     verdict
 }
 
-fn find_task(rq: &mut Balancing<'_>, prev: &Task) -> DspVerdict {
-    let scheduler = Scheduler::from_bits(SCHEDULER.load(Relaxed));
+fn find_task(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> DspVerdict {
+    let scheduler = Scheduler::current();
 
     // The BPF scheduler hears that the CPU is its own again before it is asked for anything.
     if scheduler.has(Scheduler::CPU_PREEMPT) && rq.cpu_released() {
@@ -131,7 +159,7 @@ fn find_task(rq: &mut Balancing<'_>, prev: &Task) -> DspVerdict {
         }
     }
 
-    if rq.has_local_tasks() || rq.consume_global() {
+    if rq.has_local_tasks() || consume_global(this_rq, rq) {
         return DspVerdict::Local;
     }
 
@@ -140,7 +168,7 @@ fn find_task(rq: &mut Balancing<'_>, prev: &Task) -> DspVerdict {
     if rq.has(Flags::BYPASSING) {
         rq.count(counter::BYPASS);
     } else if scheduler.has(Scheduler::HAS_DISPATCH) && rq.has(Flags::ONLINE) {
-        let verdict = dispatch_loop(rq, prev, prev_on_scx);
+        let verdict = dispatch_loop(this_rq, rq, prev, prev_on_scx);
         if verdict != DspVerdict::Nothing {
             return verdict;
         }
@@ -158,18 +186,28 @@ fn find_task(rq: &mut Balancing<'_>, prev: &Task) -> DspVerdict {
 /// What it gives may be gone again, or have been for other CPUs, by the time we look: BPF
 /// schedulers rely on being asked again then. So one that only ever gives what cannot run here
 /// could hold the CPU with IRQs off for good, were it not for [`DSP_MAX_LOOPS`].
-fn dispatch_loop(rq: &mut Balancing<'_>, prev: &Task, prev_on_scx: bool) -> DspVerdict {
+fn dispatch_loop(
+    this_rq: &ThisRq<'_>,
+    rq: &mut Balancing<'_>,
+    prev: &Task,
+    prev_on_scx: bool,
+) -> DspVerdict {
     rq.count(counter::DISPATCH);
+    let Some(mut ctx) = DspCtx::of(this_rq) else {
+        return DspVerdict::Nothing;
+    };
 
     for round in 1..=DSP_MAX_LOOPS {
         rq.count(counter::DISPATCH_ROUNDS);
-        let produced = rq.dispatch(prev_on_scx.then_some(prev));
+        ctx.begin(rq);
+        rq.call_dispatch(prev_on_scx.then_some(prev));
+        finish::flush(this_rq, rq, &mut ctx);
 
         // The lock was dropped: the previous task may have left sched_ext or got a new slice.
         if may_go_on(prev) {
             return DspVerdict::KeepPrev;
         }
-        if rq.has_local_tasks() || rq.consume_global() {
+        if rq.has_local_tasks() || consume_global(this_rq, rq) {
             return DspVerdict::Local;
         }
 
@@ -178,8 +216,8 @@ fn dispatch_loop(rq: &mut Balancing<'_>, prev: &Task, prev_on_scx: bool) -> DspV
             // Let this cycle end, which turns IRQs on for the watchdog and others, and come back
             // for another. It is the next task, most likely the idle one, that has to give way;
             // rescheduling the current one now would be forgotten. Hence the detour by irq_work.
-            kick::kick(&rq.executing(), rq.cpu(), KickFlags::NONE);
-        } else if produced == 0 {
+            kick::kick(this_rq, rq.cpu(), KickFlags::NONE);
+        } else if ctx.nr_tasks() == 0 {
             break;
         }
     }
@@ -189,4 +227,72 @@ fn dispatch_loop(rq: &mut Balancing<'_>, prev: &Task, prev_on_scx: bool) -> DspV
 /// Whether `task` is runnable and has time left.
 fn may_go_on(task: &Task) -> bool {
     task.queued() && task.has_slice()
+}
+
+/// Takes a task from the global DSQ of the CPU's node.
+#[doc(alias = "consume_global_dsq")]
+fn consume_global(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>) -> bool {
+    // While a scheduler is being thrown out, this is where all tasks are.
+    Dsq::global(rq.cpu()).is_some_and(|dsq| consume::consume(this_rq, rq, dsq, || true))
+}
+
+/// Takes a task from the user DSQ with that ID, after what `ops.dispatch()` asked for so far.
+///
+/// # Context
+///
+/// Hook `consume`: from `ops.dispatch()` for `rq`, which is locked as in [`balance`].
+#[doc(alias = "scx_bpf_consume")]
+pub(crate) fn consume(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, dsq_id: u64) -> bool {
+    let Some(mut ctx) = DspCtx::of(this_rq) else {
+        return false;
+    };
+    finish::flush(this_rq, rq, &mut ctx);
+
+    let Some(dsq) = Dsq::user(this_rq, dsq_id) else {
+        scx_error(format_args!("invalid DSQ ID 0x{dsq_id:016x}"));
+        return false;
+    };
+    let consumed = consume::consume(this_rq, rq, dsq, || !scheduler::is_leaving());
+    if consumed {
+        // It may be gone again before it runs, which is a reason to ask once more.
+        ctx.add_tasks(1);
+    }
+    consumed
+}
+
+/// Puts a task that was enqueued for the local DSQ of another CPU there.
+///
+/// # Context
+///
+/// Hook `to_local`: `rq` is that of the task, locked and unpinned; its lock is dropped and retaken
+/// on the way.
+pub(crate) fn to_local(
+    this_rq: &ThisRq<'_>,
+    rq: &mut Rq<Locked>,
+    owned: Owned<'_>,
+    to: &'static Rq,
+    enq_flags: u64,
+) {
+    finish::put_on_local(this_rq, &mut Relock::new(rq), owned, to, enq_flags);
+}
+
+/// Goes on with a scan that was too long for one cycle, unless there is something to run.
+///
+/// # Context
+///
+/// After a switch of tasks, `rq` is that of the executing CPU and locked.
+pub(crate) fn come_back(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>) {
+    if this_rq.is_unfinished() && rq.curr().below_scx() {
+        rq.resched_curr();
+    }
+}
+
+/// Undoes what a scheduler has left.
+///
+/// # Context
+///
+/// Hook `disable`: process context under `scx_ops_enable_mutex`, no task on sched_ext.
+pub(crate) fn disable() {
+    scheduler::clear();
+    dsq::recall_cursors();
 }

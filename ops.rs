@@ -19,11 +19,12 @@ use crate::{
         counter,
         dump::Dump,
         kick_flags::KickFlags,
+        ops_state::Owned,
         rq::{
             Rq,
             ThisRq, //
         },
-        scheduler::Scheduler,
+        scheduler,
         task::Task,
         time::Jiffies, //
     },
@@ -32,6 +33,7 @@ use crate::{
 use core::ptr::addr_of;
 use kernel::{
     bindings::{
+        scx_dispatch_q,
         seq_buf,
         task_struct, //
     },
@@ -51,26 +53,66 @@ use kernel::{
 ///
 /// `rq` is of the executing CPU, locked and unpinned, its clock up to date, `prev` runs on it.
 unsafe extern "C" fn balance(rq: *mut bindings::rq, prev: *mut task_struct) -> c_int {
+    // SAFETY: It is of the executing CPU, and IRQs are off with its lock held.
+    let this_rq = unsafe { ThisRq::assume_irqs_off(rq) };
     // SAFETY: Locked by the requirement above.
     let rq = unsafe { Rq::assume_locked(rq) };
     // SAFETY: A task does not go away while it is a CPU's current one, which `prev` is at least
     // until balancing is over.
     let prev = unsafe { Task::from_raw(prev) };
 
-    let verdict = dispatch::balance(rq, prev);
-    if kick::must_wait(rq) {
+    let verdict = dispatch::balance(&this_rq, rq, prev);
+    if this_rq.is_unfinished() || kick::must_wait(rq) {
         // SAFETY: Balancing is over, a pick follows.
-        unsafe { rq.call_after_switch(wait) };
+        unsafe { rq.call_after_switch(after_switch) };
     }
     (verdict != DspVerdict::Nothing).into()
 }
 
 /// # Safety
 ///
-/// `rq` is locked, and the core scheduler is done with switching tasks.
-unsafe extern "C" fn wait(rq: *mut bindings::rq) {
+/// `rq` is of the executing CPU and locked, and the core scheduler is done with switching tasks.
+unsafe extern "C" fn after_switch(rq: *mut bindings::rq) {
+    // SAFETY: As in `balance`.
+    let (this_rq, rq) = unsafe { (ThisRq::assume_irqs_off(rq), Rq::assume_locked(rq)) };
+    dispatch::come_back(&this_rq, rq);
+    // Last, as it takes IRQs meanwhile.
+    kick::wait(rq);
+}
+
+/// # Safety
+///
+/// `rq` is what the dispatch context of the executing CPU says, in balance and locked.
+unsafe extern "C" fn consume(rq: *mut bindings::rq, dsq_id: u64) -> bool {
+    // SAFETY: Locked by the requirement above. The `Rq` of who called `ops.dispatch()` is not in
+    // use meanwhile.
+    let rq = unsafe { Rq::assume_locked(rq) };
+    // SAFETY: IRQs are off with a run queue's lock held.
+    let this_rq = unsafe { ThisRq::assume_irqs_off(bindings::this_rq()) };
+    dispatch::consume(&this_rq, rq, dsq_id)
+}
+
+/// # Safety
+///
+/// `rq` is locked and unpinned, `p` is on it and on no DSQ, `dsq` a local one.
+unsafe extern "C" fn to_local(
+    rq: *mut bindings::rq,
+    dsq: *mut scx_dispatch_q,
+    p: *mut task_struct,
+    enq_flags: u64,
+) {
     // SAFETY: Locked by the requirement above.
-    kick::wait(unsafe { Rq::assume_locked(rq) });
+    let (this_rq, rq) = unsafe {
+        (
+            ThisRq::assume_irqs_off(bindings::this_rq()),
+            Rq::assume_locked(rq),
+        )
+    };
+    // SAFETY: Runnable, so it is there; the rest by the requirement above.
+    let owned = unsafe { Owned::assume(Task::from_raw(p)) };
+    // SAFETY: By the requirement above.
+    let to = unsafe { Rq::of_local_dsq(dsq) };
+    dispatch::to_local(&this_rq, rq, owned, to, enq_flags);
 }
 
 /// # Safety
@@ -120,16 +162,17 @@ extern "C" fn prepare() -> c_int {
 /// `args` is valid.
 unsafe extern "C" fn enable(args: *const bindings::scx_core_args) {
     // SAFETY: By the requirement above.
-    let (timeout, flags) = unsafe { ((*args).timeout, (*args).flags) };
+    let args = unsafe { &*args };
 
     counter::count_serialized(counter::ENABLES);
-    dispatch::set_scheduler(Scheduler::from_bits(flags as usize));
-    watchdog::enable(timeout as Jiffies);
+    // SAFETY: The dispatch contexts are freed once no task is on sched_ext, the rest never.
+    unsafe { scheduler::set(args) };
+    watchdog::enable(args.timeout as Jiffies);
 }
 
 extern "C" fn disable() {
     counter::count_serialized(counter::DISABLES);
-    dispatch::set_scheduler(Scheduler::NONE);
+    dispatch::disable();
     kick::disable();
 }
 
@@ -155,6 +198,8 @@ static OPS: CoreOps = CoreOps(bindings::scx_core_ops {
     layout: addr_of!(bindings::rust_scx_layout).cast(),
     owner: addr_of!(bindings::__this_module).cast_mut(),
     balance: Some(balance),
+    consume: Some(consume),
+    to_local: Some(to_local),
     kick: Some(kick),
     kick_irq: Some(kick_irq),
     tick: Some(tick),

@@ -7,12 +7,16 @@
 
 pub(crate) mod counter;
 pub(crate) mod cpumask;
+pub(crate) mod dsp_ctx;
+pub(crate) mod dsq;
 pub(crate) mod dump;
 pub(crate) mod exit;
 pub(crate) mod kick_flags;
 mod msg;
+pub(crate) mod ops_state;
 pub(crate) mod percpu;
 pub(crate) mod pick_seq;
+pub(crate) mod relock;
 pub(crate) mod rq;
 pub(crate) mod scheduler;
 pub(crate) mod task;

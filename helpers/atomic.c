@@ -10,3 +10,9 @@ void rust_helper_smp_store_release(unsigned long *p, unsigned long v)
 {
 	smp_store_release(p, v);
 }
+
+unsigned long rust_helper_atomic_long_cmpxchg(unsigned long *v, unsigned long old,
+					      unsigned long new)
+{
+	return atomic_long_cmpxchg((atomic_long_t *)v, old, new);
+}

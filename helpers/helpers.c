@@ -4,8 +4,12 @@
 
 #include "atomic.c"
 #include "cpumask.c"
+#include "list.c"
+#include "percpu.c"
 #include "processor.c"
+#include "rbtree.c"
 #include "rcupdate.c"
 #include "sched.c"
 #include "slab.c"
+#include "spinlock.c"
 #include "topology.c"

@@ -25,6 +25,11 @@ bool rust_helper_need_resched(void)
 	return need_resched();
 }
 
+void rust_helper_raw_spin_rq_lock(struct rq *rq)
+{
+	raw_spin_rq_lock(rq);
+}
+
 void rust_helper_raw_spin_rq_lock_irq(struct rq *rq)
 {
 	raw_spin_rq_lock_irq(rq);
@@ -46,6 +51,16 @@ void rust_helper_raw_spin_rq_unlock_irq(struct rq *rq)
 void rust_helper_raw_spin_rq_unlock_irqrestore(struct rq *rq, unsigned long flags)
 {
 	raw_spin_rq_unlock_irqrestore(rq, flags);
+}
+
+bool rust_helper_task_allowed_on_cpu(struct task_struct *p, int cpu)
+{
+	return task_allowed_on_cpu(p, cpu);
+}
+
+unsigned int rust_helper_task_cpu(const struct task_struct *p)
+{
+	return task_cpu(p);
 }
 
 struct rq *rust_helper_this_rq(void)

@@ -4,6 +4,7 @@
 #define _RUST_SCX_H
 
 #include <linux/percpu-defs.h>
+#include <linux/sched/ext.h>
 #include <linux/sched/ext_core.h>
 #include <linux/types.h>
 
@@ -13,11 +14,24 @@
  */
 #define RUST_SCX_COUNTERS(COUNTER)	\
 	COUNTER(balance)		\
+	COUNTER(balance_twice)		\
 	COUNTER(keep_prev)		\
 	COUNTER(dispatch)		\
 	COUNTER(dispatch_rounds)	\
 	COUNTER(guard_trips)		\
 	COUNTER(bypass)			\
+	COUNTER(consume_local)		\
+	COUNTER(consume_remote)		\
+	COUNTER(scan_steps)		\
+	COUNTER(scan_breaks)		\
+	COUNTER(scan_aborts)		\
+	COUNTER(finish_local)		\
+	COUNTER(finish_remote)		\
+	COUNTER(finish_queue)		\
+	COUNTER(spurious)		\
+	COUNTER(lost_race)		\
+	COUNTER(not_here)		\
+	COUNTER(lock_switches)		\
 	COUNTER(kick_plain)		\
 	COUNTER(kick_idle)		\
 	COUNTER(kick_preempt)		\
@@ -54,6 +68,14 @@ struct rust_scx_pcpu {
 	u64			counters[RUST_SCX_NR_COUNTERS];
 	/* Rust's struct Waits, NULL while no scheduler is enabled; under RCU */
 	void __rcu		*waits;
+
+	/* Rust's struct Cursor: where this CPU goes on in a long DSQ */
+	struct scx_dsq_list_node cursor;
+	struct scx_dispatch_q	*cursor_dsq;
+	u32			cursor_seq;
+	u32			cursor_wanted;	/* how often it was missed elsewhere */
+	/* there is more to be scanned than was in one go */
+	bool			unfinished;
 };
 
 DECLARE_PER_CPU(struct rust_scx_pcpu, rust_scx_pcpu);

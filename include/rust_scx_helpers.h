@@ -9,9 +9,15 @@
 #include <linux/cpumask.h>
 #include <linux/types.h>
 
+struct list_head;
+struct raw_spinlock;
+struct rb_node;
 struct rq;
+struct task_struct;
 
 /* linux/atomic.h */
+unsigned long rust_helper_atomic_long_cmpxchg(unsigned long *v, unsigned long old,
+					      unsigned long new);
 unsigned long rust_helper_atomic_long_read_acquire(const unsigned long *v);
 void rust_helper_smp_store_release(unsigned long *p, unsigned long v);
 
@@ -22,8 +28,19 @@ void rust_helper_cpumask_set_cpu(unsigned int cpu, struct cpumask *mask);
 bool rust_helper_cpumask_test_and_clear_cpu(unsigned int cpu, struct cpumask *mask);
 bool rust_helper_cpumask_test_cpu(unsigned int cpu, const struct cpumask *mask);
 
+/* linux/list.h */
+void rust_helper_list_add(struct list_head *entry, struct list_head *head);
+void rust_helper_list_add_tail(struct list_head *entry, struct list_head *head);
+void rust_helper_list_del_init(struct list_head *entry);
+
+/* linux/percpu.h */
+void *rust_helper_this_cpu_ptr(void *base);
+
 /* linux/processor.h */
 void rust_helper_cpu_relax(void);
+
+/* linux/rbtree.h */
+void rust_helper_RB_CLEAR_NODE(struct rb_node *node);
 
 /* linux/rcupdate.h */
 void rust_helper_kvfree_rcu_mightsleep(void *ptr);
@@ -32,20 +49,28 @@ void rust_helper_rcu_assign_pointer(void **p, void *v);
 /* linux/sched.h */
 void rust_helper_cond_resched(void);
 bool rust_helper_need_resched(void);
+unsigned int rust_helper_task_cpu(const struct task_struct *p);
 
 /* linux/slab.h */
 void *rust_helper_kvzalloc_node(size_t size, int cpu);
 
+/* linux/spinlock.h */
+void rust_helper_raw_spin_lock(struct raw_spinlock *lock);
+void rust_helper_raw_spin_unlock(struct raw_spinlock *lock);
+
 /* linux/topology.h */
+int rust_helper_cpu_to_node(unsigned int cpu);
 struct cpumask *rust_helper_topology_sibling_cpumask(unsigned int cpu);
 
 /* kernel/sched/sched.h */
 struct rq *rust_helper_cpu_rq(unsigned int cpu);
 void rust_helper_lockdep_assert_rq_held(struct rq *rq);
+void rust_helper_raw_spin_rq_lock(struct rq *rq);
 void rust_helper_raw_spin_rq_lock_irq(struct rq *rq);
 unsigned long rust_helper_raw_spin_rq_lock_irqsave(struct rq *rq);
 void rust_helper_raw_spin_rq_unlock_irq(struct rq *rq);
 void rust_helper_raw_spin_rq_unlock_irqrestore(struct rq *rq, unsigned long flags);
+bool rust_helper_task_allowed_on_cpu(struct task_struct *p, int cpu);
 struct rq *rust_helper_this_rq(void);
 
 #endif	/* _RUST_SCX_HELPERS_H */

@@ -102,3 +102,9 @@ pub(crate) fn online() -> &'static Cpumask {
     // SAFETY: Defined in kernel/cpu.c, there forever, changed with atomic operations.
     unsafe { Cpumask::from_raw(addr_of_mut!(bindings::__cpu_online_mask).cast()) }
 }
+
+/// The CPUs that tasks may be moved to.
+pub(crate) fn active() -> &'static Cpumask {
+    // SAFETY: As in `online`.
+    unsafe { Cpumask::from_raw(addr_of_mut!(bindings::__cpu_active_mask).cast()) }
+}

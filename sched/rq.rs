@@ -18,9 +18,11 @@ use super::{
         Counter, //
     },
     cpumask::{
+        active,
         siblings,
         Cpumask, //
     },
+    percpu,
     task::Task, //
 };
 use crate::{
@@ -51,6 +53,7 @@ use kernel::{
     bindings::{
         cpumask,
         list_head,
+        scx_dispatch_q,
         task_struct, //
     },
     container_of,
@@ -87,7 +90,7 @@ impl Flags {
 }
 
 impl<State> Rq<State> {
-    fn as_raw(&self) -> *mut bindings::rq {
+    pub(super) fn as_raw(&self) -> *mut bindings::rq {
         self.0.get()
     }
 
@@ -104,6 +107,12 @@ impl<State> Rq<State> {
         // SAFETY: The run queue is there; read in one piece.
         let flags = unsafe { addr_of!((*self.as_raw()).scx.flags).read_volatile() };
         flags & flag.0 != 0
+    }
+
+    /// Whether its CPU takes tasks. If so, `ONLINE` stays set until IRQs are on again.
+    #[doc(alias = "scx_rq_online")]
+    pub(crate) fn is_online(&self) -> bool {
+        self.has(Flags::ONLINE) && active().test(self.cpu())
     }
 
     /// The requests for kicks that its CPU has noted.
@@ -127,6 +136,19 @@ impl Rq {
         // SAFETY: A `CpuId` is in range, and ours come from the possible or online CPUs, or from
         // C, which has checked them.
         let rq = unsafe { bindings::cpu_rq(cpu.as_u32()) };
+        // SAFETY: There forever.
+        // CAST: `repr(transparent)`.
+        unsafe { &*rq.cast::<Self>() }
+    }
+
+    /// The run queue whose local DSQ `dsq` is.
+    ///
+    /// # Safety
+    ///
+    /// It is a local one.
+    pub(crate) unsafe fn of_local_dsq(dsq: *mut scx_dispatch_q) -> &'static Self {
+        // SAFETY: By the requirement above.
+        let rq = unsafe { container_of!(dsq, bindings::rq, scx.local_dsq) };
         // SAFETY: There forever.
         // CAST: `repr(transparent)`.
         unsafe { &*rq.cast::<Self>() }
@@ -348,24 +370,27 @@ impl Rq<Locked> {
         unsafe { bindings::scx_core_update_curr(self.as_raw()) };
     }
 
-    /// Moves a task from the global DSQ to the local one, if there is one that may run here.
+    /// Calls `ops.dispatch()`. What it asks for is in the [dispatch context](super::dsp_ctx) then,
+    /// begun for this run queue.
     ///
-    /// Drops and retakes the lock on the way.
-    pub(crate) fn consume_global(&mut self) -> bool {
+    /// Drops and retakes the lock if it consumes tasks on the way.
+    pub(crate) fn call_dispatch(&mut self, prev: Option<&Task>) {
+        let prev = prev.map_or(null_mut(), Task::as_raw);
         // SAFETY: The lock is held. It may be dropped, as `&mut` ended all borrows of what it
-        // protects.
-        unsafe { bindings::scx_core_consume_global(self.as_raw()) }
+        // protects. A scheduler is enabled, and has the operation: the caller looked at the flags
+        // it was enabled with.
+        unsafe { bindings::scx_core_call_dispatch(self.cpu().as_u32() as i32, prev) };
     }
 
-    /// Calls `ops.dispatch()` and puts the tasks where it wants them. Says how many it produced,
-    /// whether or not they may run here.
-    ///
-    /// Drops and retakes the lock on the way.
-    pub(crate) fn dispatch(&mut self, prev: Option<&Task>) -> u32 {
-        let prev = prev.map_or(null_mut(), Task::as_raw);
-        // SAFETY: As in `consume_global`. A scheduler is enabled, and has the operation: the
-        // caller looked at the flags it was enabled with.
-        unsafe { bindings::scx_core_dispatch(self.as_raw(), prev) }
+    /// Notes for core scheduling when `task` was dispatched.
+    pub(crate) fn touch(&self, task: &Task) {
+        // SAFETY: The lock is held, the task is there.
+        unsafe { bindings::scx_core_touch(self.as_raw(), task.as_raw()) };
+    }
+
+    pub(super) fn local_dsq(&mut self) -> *mut scx_dispatch_q {
+        // SAFETY: The run queue is there.
+        unsafe { addr_of_mut!((*self.as_raw()).scx.local_dsq) }
     }
 
     /// The runnable tasks of sched_ext that are not running.
@@ -505,6 +530,22 @@ impl ThisRq<'_> {
     #[inline]
     pub(crate) fn count(&self, id: Counter) {
         counter::count(self.cpu(), id);
+    }
+
+    /// Notes whether this CPU left off in the middle of a scan.
+    #[inline]
+    pub(crate) fn set_unfinished(&self, unfinished: bool) {
+        let pcpu = percpu::of(self.cpu());
+        // SAFETY: Valid by `percpu::of`, and only used by its CPU, with IRQs off.
+        unsafe { addr_of_mut!((*pcpu).unfinished).write(unfinished) };
+    }
+
+    /// Whether it did.
+    #[inline]
+    pub(crate) fn is_unfinished(&self) -> bool {
+        let pcpu = percpu::of(self.cpu());
+        // SAFETY: As in `set_unfinished`.
+        unsafe { addr_of!((*pcpu).unfinished).read() }
     }
 
     /// Has this CPU carry out its requests as soon as it takes IRQs. Once, if queued before.

@@ -5,7 +5,10 @@
 //! C header: [`include/linux/sched/ext.h`](srctree/include/linux/sched/ext.h)
 
 use super::time::Jiffies;
-use crate::bindings;
+use crate::{
+    bindings,
+    compat::cpu::CpuId, //
+};
 use core::ptr::{
     addr_of,
     addr_of_mut, //
@@ -55,6 +58,41 @@ impl Task {
         let class = unsafe { addr_of!((*self.as_raw()).sched_class).read_volatile() };
         // The linker has them in this order; C compares them like this, too.
         (class as usize) < addr_of!(bindings::ext_sched_class) as usize
+    }
+
+    /// Whether it is of a class that comes after sched_ext.
+    pub(crate) fn below_scx(&self) -> bool {
+        // SAFETY: As in `on_scx`.
+        let class = unsafe { addr_of!((*self.as_raw()).sched_class).read_volatile() };
+        // As in `above_scx`.
+        (class as usize) > addr_of!(bindings::ext_sched_class) as usize
+    }
+
+    /// The CPU it is on, or was last.
+    #[inline]
+    pub(crate) fn cpu(&self) -> CpuId {
+        // SAFETY: The task is there, and its CPU is a possible one, so in range.
+        unsafe { CpuId::from_i32_unchecked(bindings::task_cpu(self.as_raw()) as i32) }
+    }
+
+    /// Whether it must stay on the CPU it is on for now.
+    #[inline]
+    pub(crate) fn migration_disabled(&self) -> bool {
+        // SAFETY: As in `on_scx`.
+        unsafe { addr_of!((*self.as_raw()).migration_disabled).read_volatile() != 0 }
+    }
+
+    /// Whether its affinity allows `cpu`.
+    #[inline]
+    pub(crate) fn allowed_on(&self, cpu: CpuId) -> bool {
+        // SAFETY: The task is there, a `CpuId` is in range.
+        unsafe { bindings::task_allowed_on_cpu(self.as_raw(), cpu.as_u32() as i32) }
+    }
+
+    /// Whether a CPU still executes it, be it to switch away from it.
+    pub(crate) fn on_cpu(&self) -> bool {
+        // SAFETY: As in `on_scx`.
+        unsafe { addr_of!((*self.as_raw()).on_cpu).read_volatile() != 0 }
     }
 
     /// Whether sched_ext has it as runnable.

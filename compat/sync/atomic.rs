@@ -89,6 +89,16 @@ impl Atomic {
         unsafe { O::load(self.0.get()) }
     }
 
+    /// Stores `new` if the value is `old`, and says whether it was. A full barrier if so.
+    pub(crate) fn cmpxchg(&self, old: usize, new: usize) -> bool {
+        // SAFETY: A reference is valid, and all accesses are atomic.
+        // CAST: As in `Acquire`.
+        unsafe {
+            bindings::atomic_long_cmpxchg(self.0.get().cast(), old as c_ulong, new as c_ulong)
+                == old as c_ulong
+        }
+    }
+
     pub(crate) fn store<O: Store>(&self, v: usize, _: O) {
         // SAFETY: A reference is valid, and all accesses are atomic.
         unsafe { O::store(self.0.get(), v) };

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! To take a task from a DSQ for this CPU.
+//!
+//! Tasks that may not run here are passed over, however many there are. C does so under the DSQ's
+//! lock and with IRQs off until it has seen all of them, and the other CPUs wait for that lock.
+//! Here it goes in steps of [`STEP`] tasks, between which the lock is free, and after [`MAX_STEPS`]
+//! of them the CPU finishes its scheduling cycle, takes IRQs, and goes on where it was.
+//!
+//! Nothing is stranded: a pass that did not see all tasks, or that missed some which were added in
+//! front of it, leaves a note, and a CPU with such a note does not stay idle.
+
+#![deny(unsafe_code)]
+
+use super::fit::{
+    fits,
+    Misfit, //
+};
+use crate::sched::{
+    counter,
+    dsq::{
+        Dsq,
+        Walk, //
+    },
+    ops_state::Held,
+    relock::Relock,
+    rq::{
+        Flags,
+        Locked,
+        Rq,
+        ThisRq, //
+    },
+};
+
+/// How many tasks are looked at before the DSQ's lock is given to others.
+const STEP: u32 = 64;
+
+/// How many steps there are in one call.
+const MAX_STEPS: u32 = 8;
+
+/// What came of a step.
+enum Step<'h> {
+    /// A task was moved to the local DSQ.
+    Moved,
+    /// A task is ours if we are faster than others.
+    Held(Held<'h>),
+    /// There is no task for this CPU.
+    NotFound,
+    /// It was not the last step of a pass, or another pass is needed.
+    Unfinished,
+}
+
+/// Moves the first task of `dsq` that may run on the CPU of `rq` to its local DSQ. Goes on only as
+/// long as `is_wanted`.
+///
+/// # Context
+///
+/// Balance: `rq` is locked and in balance; its lock is dropped and retaken on the way.
+#[doc(alias = "consume_dispatch_q")]
+pub(super) fn consume<'h>(
+    this_rq: &'h ThisRq<'_>,
+    rq: &mut Rq<Locked>,
+    dsq: &'h Dsq,
+    is_wanted: impl Fn() -> bool,
+) -> bool {
+    // Only for itself can a CPU come back, and not on its way down.
+    let limited = rq.cpu() == this_rq.cpu() && rq.has(Flags::ONLINE);
+    let mut steps = 0u32;
+
+    loop {
+        // Without the lock: who puts a task there for us to find kicks us after that.
+        if dsq.is_empty() {
+            return false;
+        }
+        if limited && steps >= MAX_STEPS {
+            this_rq.count(counter::SCAN_BREAKS);
+            this_rq.set_unfinished(true);
+            return false;
+        }
+        if steps != 0 && !is_wanted() {
+            this_rq.count(counter::SCAN_ABORTS);
+            return false;
+        }
+        steps = steps.saturating_add(1);
+
+        match step(dsq.walk(this_rq, rq), limited) {
+            Step::Moved => {
+                this_rq.count(counter::CONSUME_LOCAL);
+                return true;
+            }
+            Step::Held(held) => {
+                let here = Rq::of(rq.cpu());
+                let mut lock = Relock::new(rq);
+                if let Some(owned) = held.regain(&mut lock) {
+                    owned.migrate(&mut lock, here, 0);
+                    this_rq.count(counter::CONSUME_REMOTE);
+                    return true;
+                }
+                this_rq.count(counter::LOST_RACE);
+            }
+            Step::NotFound => return false,
+            Step::Unfinished => this_rq.count(counter::SCAN_STEPS),
+        }
+    }
+}
+
+/// Looks at the next [`STEP`] tasks.
+fn step<'h>(mut walk: Walk<'_, 'h>, may_repeat: bool) -> Step<'h> {
+    for _ in 0..STEP {
+        let Some(candidate) = walk.next() else {
+            return if walk.saw_all() {
+                Step::NotFound
+            } else {
+                // The next one begins at the first task.
+                Step::Unfinished
+            };
+        };
+        if candidate.is_here() {
+            candidate.move_to_local();
+            return Step::Moved;
+        }
+        match fits(candidate.task(), candidate.rq()) {
+            Ok(()) => return Step::Held(candidate.take()),
+            // It is about to be free to go, and nobody else might come for it.
+            Err(Misfit::MigrationDisabled) if may_repeat && candidate.task().on_cpu() => {
+                walk.miss();
+            }
+            Err(_) => {}
+        }
+    }
+
+    walk.park();
+    Step::Unfinished
+}
