@@ -40,7 +40,7 @@ void *rust_helper_this_cpu_ptr(void *base);
 void rust_helper_cpu_relax(void);
 
 /* linux/rbtree.h */
-void rust_helper_RB_CLEAR_NODE(struct rb_node *node);
+void rust_helper_rb_clear_node(struct rb_node *node);
 
 /* linux/rcupdate.h */
 void rust_helper_kvfree_rcu_mightsleep(void *ptr);

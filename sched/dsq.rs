@@ -276,7 +276,7 @@ impl<'h> Candidate<'_, '_, 'h> {
         unsafe {
             if (*p).scx.dsq_flags & TASK_DSQ_ON_PRIQ != 0 {
                 rb_erase(addr_of_mut!((*p).scx.dsq_priq), addr_of_mut!((*dsq).priq));
-                bindings::RB_CLEAR_NODE(addr_of_mut!((*p).scx.dsq_priq));
+                bindings::rb_clear_node(addr_of_mut!((*p).scx.dsq_priq));
                 (*p).scx.dsq_flags &= !TASK_DSQ_ON_PRIQ;
             }
             bindings::list_del_init(addr_of_mut!((*p).scx.dsq_list.node));

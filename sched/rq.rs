@@ -213,8 +213,11 @@ impl Rq<Locked> {
     /// `ptr` is a run queue whose lock is held during `'a`, but where the methods below drop and
     /// retake it, and no other `Rq<Locked>` of it is in use meanwhile.
     pub(crate) unsafe fn assume_locked<'a>(ptr: *mut bindings::rq) -> &'a mut Self {
-        // SAFETY: By the requirement above; checks it where lockdep is on.
-        unsafe { bindings::lockdep_assert_rq_held(ptr) };
+        #[cfg(CONFIG_LOCKDEP)]
+        // SAFETY: By the requirement above, which this checks.
+        unsafe {
+            bindings::lockdep_assert_rq_held(ptr);
+        }
         // SAFETY: By the requirement above.
         // CAST: `repr(transparent)`.
         unsafe { &mut *ptr.cast::<Self>() }
