@@ -6,9 +6,9 @@
 #ifndef FIXED_H
 #define FIXED_H
 
-#define FIXED_SIBLING_MOVE	0	/* dispatch_from_dsq() for an SMT sibling hangs */
-#define FIXED_BALANCE_CALLBACK	0	/* it is queued while the lock may drop */
-#define FIXED_PREEMPT		0	/* SCX_ENQ_PREEMPT is lost in remote moves */
-#define FIXED_OWNERSHIP		0	/* slice and vtime are written without it */
+#define FIXED_SIBLING_MOVE	1	/* dispatch_from_dsq() for an SMT sibling hangs */
+#define FIXED_BALANCE_CALLBACK	1	/* it is queued while the lock may drop */
+#define FIXED_PREEMPT		1	/* SCX_ENQ_PREEMPT is lost in remote moves */
+#define FIXED_OWNERSHIP		1	/* slice and vtime are written without it */
 
 #endif

@@ -180,7 +180,7 @@ static void test_found(const char *what, unsigned long long dsqs, long nr)
 	       "tasks before and behind %ld others in %s are found", nr, what);
 	skel->bss->consumers = 0;
 	if (counts("scan_steps"))
-		result(moved("scan_steps") >= nr && moved("scan_breaks") > 0,
+		result(moved("scan_steps") > nr / 64 && moved("scan_breaks") > 0,
 		       "it takes more than one look, in %s", what);
 	else
 		ksft_test_result_skip("looks into %s are not counted\n", what);
@@ -345,7 +345,7 @@ int main(void)
 		die("cannot enable the scheduler");
 
 	test_found("a FIFO", 1 << SCAN_FIFO, nr);
-	test_found("two FIFOs", 1 << SCAN_FIFO | 1 << SCAN_OTHER, nr / 2);
+	test_found("two FIFOs", 1 << SCAN_FIFO | 1 << SCAN_OTHER, nr * 3 / 4);
 	test_found("one that is ordered by vtime", 1 << SCAN_PRIQ, nr / 2);
 	test_bounded(nr);
 	test_destroy(nr / 4);
