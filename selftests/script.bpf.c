@@ -21,6 +21,7 @@ struct script_log logs[SCRIPT_CPUS];
 u32 nr_tasks;
 u64 doubles;			/* times that a task was found to run twice */
 struct script_listing listing;	/* what script_list() found */
+u64 slice_left;			/* what script_slice() found */
 
 static struct script_task *task_of(s32 pid, u32 *number)
 {
@@ -114,16 +115,6 @@ static bool move(const struct script_step *step)
 	return moved;
 }
 
-static void set_slice(const struct script_step *step)
-{
-	struct task_struct *p = bpf_task_from_pid(pid_of(step->task));
-
-	if (!p)
-		return;
-	p->scx.slice = step->slice;
-	bpf_task_release(p);
-}
-
 void BPF_STRUCT_OPS(script_dispatch, s32 cpu, struct task_struct *prev)
 {
 	u32 nr = nr_steps, i;
@@ -149,9 +140,6 @@ void BPF_STRUCT_OPS(script_dispatch, s32 cpu, struct task_struct *prev)
 			break;
 		case STEP_MOVE:
 			step->result = move(step);
-			break;
-		case STEP_SLICE:
-			set_slice(step);
 			break;
 		}
 	}
@@ -255,5 +243,17 @@ SEC("syscall")
 int script_kick(struct script_args *args)
 {
 	scx_bpf_kick_cpu(args->cpu, 0);
+	return 0;
+}
+
+SEC("syscall")
+int script_slice(struct script_args *args)
+{
+	struct task_struct *p = bpf_task_from_pid(pid_of(args->task));
+
+	if (!p)
+		return -ESRCH;
+	slice_left = p->scx.slice;
+	bpf_task_release(p);
 	return 0;
 }

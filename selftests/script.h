@@ -25,7 +25,6 @@ enum script_verb {
 	STEP_CANCEL,
 	STEP_CONSUME,			/* @dsq */
 	STEP_MOVE,			/* @task from @from, if it is there */
-	STEP_SLICE,			/* set that of @task to @slice */
 };
 
 /* One call of a kfunc in ops.dispatch(). */
@@ -68,6 +67,7 @@ struct script_listing {
 struct script_args {
 	int dsq;
 	int cpu;
+	int task;
 };
 
 #endif

@@ -503,7 +503,7 @@ static bool dsqs_as_expected(void)
 
 static void show_script(void)
 {
-	static const char *const verbs[] = { "dispatch", "cancel", "consume", "move", "slice" };
+	static const char *const verbs[] = { "dispatch", "cancel", "consume", "move" };
 	static const char *const targets[] = { "DSQ", "local", "local of", "global" };
 
 	for (int i = 0; i < nr_steps; i++) {
