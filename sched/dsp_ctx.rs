@@ -94,7 +94,7 @@ impl<'h> DspCtx<'h> {
             Entry {
                 // SAFETY: The BPF program had it under RCU, which IRQs that are off extend.
                 task: unsafe { Task::from_raw(ent.task) },
-                qseq: ent.qseq as usize,
+                qseq: ent.qseq,
                 dsq_id: ent.dsq_id,
                 slice: ent.slice,
                 vtime: priq.then_some(ent.vtime),

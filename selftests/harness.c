@@ -110,7 +110,6 @@ void kernel_log(const char *fmt, ...)
 	file_write("/dev/kmsg", text);
 }
 
-
 /* Kick a CPU, and see whether what it did before we went on is there. */
 static void visit(struct rig *rig, int cpu, struct orders *orders)
 {
