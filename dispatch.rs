@@ -147,8 +147,7 @@ fn find_task(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> DspVe
         rq.cpu_acquire();
     }
 
-    let prev_on_scx = prev.on_scx();
-    if prev_on_scx {
+    if prev.on_scx() {
         rq.update_curr();
 
         // A task with time left comes first: whatever else was fetched would only have to wait
@@ -168,7 +167,7 @@ fn find_task(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> DspVe
     if rq.has(Flags::BYPASSING) {
         rq.count(counter::BYPASS);
     } else if scheduler.has(Scheduler::HAS_DISPATCH) && rq.has(Flags::ONLINE) {
-        let verdict = dispatch_loop(this_rq, rq, prev, prev_on_scx);
+        let verdict = dispatch_loop(this_rq, rq, prev);
         if verdict != DspVerdict::Nothing {
             return verdict;
         }
@@ -186,12 +185,7 @@ fn find_task(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> DspVe
 /// What it gives may be gone again, or have been for other CPUs, by the time we look: BPF
 /// schedulers rely on being asked again then. So one that only ever gives what cannot run here
 /// could hold the CPU with IRQs off for good, were it not for [`DSP_MAX_LOOPS`].
-fn dispatch_loop(
-    this_rq: &ThisRq<'_>,
-    rq: &mut Balancing<'_>,
-    prev: &Task,
-    prev_on_scx: bool,
-) -> DspVerdict {
+fn dispatch_loop(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> DspVerdict {
     rq.count(counter::DISPATCH);
     let Some(mut ctx) = DspCtx::of(this_rq) else {
         return DspVerdict::Nothing;
@@ -200,7 +194,7 @@ fn dispatch_loop(
     for round in 1..=DSP_MAX_LOOPS {
         rq.count(counter::DISPATCH_ROUNDS);
         ctx.begin(rq);
-        rq.call_dispatch(prev_on_scx.then_some(prev));
+        rq.call_dispatch(prev.on_scx().then_some(prev));
         finish::flush(this_rq, rq, &mut ctx);
 
         // The lock was dropped: the previous task may have left sched_ext or got a new slice.
