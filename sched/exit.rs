@@ -9,7 +9,7 @@ use core::fmt;
 fn throw_out(stall: bool, args: fmt::Arguments<'_>) {
     let msg = Msg::new(args);
     // SAFETY: A terminated string, copied before the function returns.
-    unsafe { bindings::scx_core_error(stall, msg.as_char_ptr()) };
+    unsafe { bindings::scx_core_error(stall, -1, msg.as_char_ptr()) };
 }
 
 /// The BPF scheduler did something wrong: throw it out and say why.
