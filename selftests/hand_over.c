@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Core scheduling: a CPU that picks for its SMT sibling, too, has ops.dispatch()
+ * called for that. What it says of the local DSQ is about the sibling's then. The
+ * built-in core takes it for that of the executing CPU, where the task may not run.
+ *
+ * CPUs 2 and 3 are siblings. Each task of theirs has a cookie of its own, and is
+ * to stay where it is. Those of CPU 3 sleep, and it does nothing for itself when
+ * they are woken at first.
+ */
+#include <limits.h>
+#include <sched.h>
+#include <sys/prctl.h>
+
+#include "fixed.h"
+#include "harness.h"
+#include "sibling.h"
+#include "sibling.skel.h"
+
+#define FIRST		2
+#define LAST		3
+#define TASKS		6
+#define LOOKS		4
+#define ENOUGH		5
+
+static struct sibling *skel;
+static struct sched sched;
+static struct task tasks[TASKS];
+
+static bool siblings(void)
+{
+	char text[32];
+
+	return file_read("/sys/devices/system/cpu/cpu2/topology/thread_siblings_list", text,
+			 sizeof(text)) && !strncmp(text, "2-3", 3);
+}
+
+static bool all_run(void)
+{
+	bool ok = true;
+
+	for (int i = 0; i < LOOKS * TASKS; i++) {
+		struct task *task = &tasks[i % TASKS];
+		unsigned long long count = task_count(task);
+
+		if (i % 2)
+			task_wake(task);
+		if (await(task_count(task) != count, 3000 * MS))
+			continue;
+		note("task %d came to a stop", i % TASKS);
+		ok = false;
+	}
+	return ok;
+}
+
+static void test(enum sibling_way way, const char *what)
+{
+	bool ok = true, blamed;
+
+	skel->bss->way = way;
+	skel->data->helpless = LAST;
+	skel->bss->handed = 0;
+	skel->bss->handed_over = 0;
+	skel->bss->astray = 0;
+	if (sched_start(&sched))
+		die("cannot enable the scheduler");
+	counters_mark();
+	for (int i = 0; i < TASKS; i++) {
+		tasks[i] = task_start(i % 2 ? TASK_SLEEPER : TASK_YIELDER, FIRST + i % 2, SCHED_EXT_POLICY, NULL);
+		ok &= !prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, tasks[i].pid, 0, 0);
+	}
+	ok &= all_run();
+	skel->data->helpless = -1;
+	ok &= all_run();
+	note("%ld tasks handed to a CPU by itself, %ld by another one, %ld went astray",
+	     (long)skel->bss->handed, (long)skel->bss->handed_over, (long)skel->bss->astray);
+	blamed = at(&sched.uei->kind) && strstr(sched.uei->msg, "not allowed for");
+	if (way == HAND_DISPATCH && !module_in_charge())
+		result(ok && (blamed || skel->bss->astray),
+		       "%s goes to the wrong CPU on the built-in core", what);
+	else
+		result(ok && sched_content(&sched) && !skel->bss->astray &&
+		       skel->bss->handed_over >= ENOUGH && counted("dispatch", 1, LONG_MAX),
+		       "%s goes to the CPU it is for", what);
+	/*
+	 * Not the tasks first: 6.12's pick for a sibling goes by what its latest
+	 * cycle came to, and warns if that task has left sched_ext since.
+	 */
+	sched_stop(&sched);
+	for (int i = 0; i < TASKS; i++)
+		task_stop(&tasks[i]);
+}
+
+int main(void)
+{
+	harness_init();
+	if (sysconf(_SC_NPROCESSORS_ONLN) <= LAST || !siblings())
+		ksft_exit_skip("CPUs %d and %d are no SMT siblings\n", FIRST, LAST);
+	ksft_set_plan(3);
+	stay_on(0);
+	skel = sibling__open();
+	if (!skel)
+		ksft_exit_fail_perror("cannot open the scheduler");
+	sched_plain(skel, sibling_ops);
+	if (sibling__load(skel))
+		ksft_exit_fail_perror("cannot load the scheduler");
+	sched = sched_of(skel, sibling_ops);
+	test(HAND_DISPATCH, "a task that is dispatched for an SMT sibling");
+	if (FIXED_SIBLING_MOVE) {
+		test(HAND_MOVE, "one that is moved to its local DSQ");
+		test(HAND_MOVE_ON, "one that is moved there by number");
+	} else {
+		ksft_test_result_skip("moves for an SMT sibling hang this kernel\n");
+		ksft_test_result_skip("moves for an SMT sibling hang this kernel\n");
+	}
+	sibling__destroy(skel);
+	ksft_finished();
+}
