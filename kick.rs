@@ -182,7 +182,8 @@ fn kick_one_cpu(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, cpu: CpuId) -
     let skip = if !reachable(this_rq, cpu) {
         Some(counter::KICK_OFFLINE)
     } else if rq.curr().above_scx() {
-        // It comes by here anyway before anything of sched_ext runs there.
+        // What comes after that task asks the core anyway. Or, if a fair task blocks while others
+        // are runnable, 6.12 picks from the local DSQ without asking, kicked or not.
         Some(counter::KICK_HIGHER_CLASS)
     } else {
         None
