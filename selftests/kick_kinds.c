@@ -16,7 +16,7 @@ static struct rig *rig;
 
 static unsigned long long passes(int cpu)
 {
-	return ((volatile struct rig_cpu *)&rig->bss->cpus[cpu])->passes;
+	return at(&rig->bss->cpus[cpu].passes);
 }
 
 static unsigned long long kick_times(int cpu, unsigned long long flags)
@@ -43,8 +43,9 @@ static void test_idle(int target)
 	for (int i = 0; i < 3; i++) {
 		bool ok = kick_times(target, kinds[i].flags) >= TIMES - FEW;
 
+		/* an IDLE kick that finds a task there asks for no irq_work */
 		result(ok && counted(kinds[i].count, TIMES, LONG_MAX) &&
-		       counted("kick_irq_work", TIMES, LONG_MAX) &&
+		       counted("kick_irq_work", TIMES - FEW, LONG_MAX) &&
 		       counted("kick_resched", TIMES - FEW, LONG_MAX),
 		       "CPU %d, idle, is woken by %s kicks", target, kinds[i].name);
 	}
