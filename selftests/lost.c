@@ -4,11 +4,15 @@
  * scheduler's operations, by its timer, or by programs that user space runs.
  *
  * Before each kick a counter of its target is raised, and a target writes down
- * the counter whenever it begins to go through the scheduler: in the core, or,
- * when a fair task blocks, by picking what is on its local DSQ. After each burst
- * of kicks every counter must have been written down. What could do so without a
+ * the counter whenever it begins to go through the core. After each burst of
+ * kicks every counter must have been written down. What could do so without a
  * kick is rare: each CPU but the last has one task, which has all the time in
  * the world and spins; the last one idles.
+ *
+ * There is one excuse. A kick that finds a fair task does nothing, as what comes
+ * after that task asks the core. But when the task blocks while others are
+ * runnable, 6.12 goes without: it picks from the local DSQ, see
+ * sched_balance_newidle(). Such a pick is told by the task before it, and counted.
  *
  * KICKS is their number.
  */
@@ -36,6 +40,7 @@ struct storm {
 	unsigned long long checks;
 	unsigned long long late;
 	unsigned long long lost;
+	unsigned long long excused;
 	unsigned long long unpassed[RIG_CPUS];	/* before the burst */
 	unsigned long starters;		/* kicks with PREEMPT beside those of rig_shoot() */
 	bool over;
@@ -71,6 +76,15 @@ static unsigned long long kicks(void)
 	return sum;
 }
 
+/* A task was picked without a pass since the CPU was asked, and not by our doing. */
+static bool excused(int cpu, unsigned long long asked, unsigned long long idle)
+{
+	struct rig_cpu *seen = &rig->bss->cpus[cpu];
+
+	return at(&seen->found) >= asked && (cpu < cpus - 1 || at(&seen->found_idle) >= idle) &&
+	       !at(&seen->unpassed_scx);
+}
+
 static void check(void)
 {
 	unsigned long long asked[RIG_CPUS], began = now_ns(), took;
@@ -85,6 +99,12 @@ static void check(void)
 		if (at(&seen->answered) >= asked[cpu] &&
 		    (cpu < cpus - 1 || at(&seen->answered_idle) >= idle)) {
 			cpu++;
+			continue;
+		}
+		if (now_ns() - began > LOST_NS && excused(cpu, asked[cpu], idle)) {
+			storm->excused++;
+			cpu++;
+			began = now_ns();
 			continue;
 		}
 		if (now_ns() - began > LOST_NS) {
@@ -170,7 +190,8 @@ int main(void)
 		[RIG_PLAIN] = "plain", [RIG_IDLE] = "IDLE", [RIG_PREEMPT] = "PREEMPT",
 		[RIG_WAIT] = "WAIT", [RIG_PREEMPT_WAIT] = "PREEMPT|WAIT",
 	};
-	unsigned long long number = setting("KICKS", 1000000), unpassed = 0;
+	unsigned long long number = setting("KICKS", 1000000);
+	unsigned long long unpassed = 0, unpassed_scx = 0;
 	unsigned long *sent, preempts, waits;
 
 	harness_init();
@@ -204,12 +225,16 @@ int main(void)
 	note("%ld waits, %ld done, %ld timeouts; %ld for a CPU with a higher class",
 	     moved("waits"), moved("waits_done"), moved("wait_timeouts"),
 	     moved("kick_higher_class"));
-	for (int cpu = 0; cpu < cpus; cpu++)
+	for (int cpu = 0; cpu < cpus; cpu++) {
 		unpassed += rig->bss->cpus[cpu].unpassed;
-	note("%llu tasks were picked without a pass through the core", unpassed);
+		unpassed_scx += rig->bss->cpus[cpu].unpassed_scx;
+	}
+	note("%llu tasks were picked without a pass through the core, %llu after one of sched_ext",
+	     unpassed, unpassed_scx);
+	note("%llu CPUs answered by such a pick only", storm->excused);
 	result(kicks() >= number && storm->checks && !storm->lost, "none of %llu kicks is lost",
 	       kicks());
-	result(storm->late <= storm->checks / 100 + 1, "and none is late");
+	result(storm->late + storm->excused <= storm->checks / 100 + 1, "and none is late");
 	/* sched_ext itself makes some that are plain or IDLE */
 	result(counted("kick_plain", sent[RIG_PLAIN], LONG_MAX) &&
 	       counted("kick_idle", sent[RIG_IDLE], LONG_MAX) &&

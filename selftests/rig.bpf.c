@@ -166,14 +166,17 @@ void BPF_STRUCT_OPS(rig_dispatch, s32 cpu, struct task_struct *prev)
 void BPF_STRUCT_OPS(rig_running, struct task_struct *p)
 {
 	struct rig_cpu *seen = cpu_seen(bpf_get_smp_processor_id());
+	struct task_struct *prev;
 	u32 i;
 
 	seen->running = p->pid;
 	if (seen->picked_at == seen->passes) {
-		/* 6.12 may pick what is on the local DSQ without asking the core */
+		/* the current task is still the one that ran before */
+		prev = bpf_get_current_task_btf();
+		seen->unpassed_scx += prev->sched_class == p->sched_class;
 		seen->unpassed++;
-		seen->answered = *(volatile u64 *)&seen->asked;
-		seen->answered_idle = *(volatile u64 *)&seen->asked_idle;
+		seen->found = *(volatile u64 *)&seen->asked;
+		seen->found_idle = *(volatile u64 *)&seen->asked_idle;
 	}
 	seen->picked_at = seen->passes;
 	shoot_from_op();

@@ -27,8 +27,15 @@ struct rig_cpu {
 	unsigned long long answered;
 	unsigned long long answered_idle;
 
+	/*
+	 * When a fair task blocks, 6.12 may pick what is on the local DSQ without
+	 * asking the core.
+	 */
 	unsigned long long picked_at;	/* @passes when a task was last picked */
 	unsigned long long unpassed;	/* tasks that were picked without a pass */
+	unsigned long long unpassed_scx; /* of them, after a task of sched_ext */
+	unsigned long long found;	/* of @asked, by the latest of them */
+	unsigned long long found_idle;
 
 	long shots;			/* kicks of ops.*() left to this CPU */
 };
