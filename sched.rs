@@ -21,3 +21,4 @@ pub(crate) mod rq;
 pub(crate) mod scheduler;
 pub(crate) mod task;
 pub(crate) mod time;
+pub(crate) mod watch;

@@ -15,3 +15,9 @@ void rust_helper_list_del_init(struct list_head *entry)
 {
 	list_del_init(entry);
 }
+
+void rust_helper_list_bulk_move_tail(struct list_head *head, struct list_head *first,
+				     struct list_head *last)
+{
+	list_bulk_move_tail(head, first, last);
+}

@@ -20,6 +20,11 @@ void rust_helper_lockdep_assert_rq_held(struct rq *rq)
 	lockdep_assert_rq_held(rq);
 }
 
+bool rust_helper_is_migration_disabled(struct task_struct *p)
+{
+	return is_migration_disabled(p);
+}
+
 bool rust_helper_need_resched(void)
 {
 	return need_resched();
@@ -61,6 +66,11 @@ bool rust_helper_task_allowed_on_cpu(struct task_struct *p, int cpu)
 unsigned int rust_helper_task_cpu(const struct task_struct *p)
 {
 	return task_cpu(p);
+}
+
+bool rust_helper_test_tsk_need_resched(struct task_struct *p)
+{
+	return test_tsk_need_resched(p);
 }
 
 struct rq *rust_helper_this_rq(void)

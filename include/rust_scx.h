@@ -3,6 +3,7 @@
 #ifndef _RUST_SCX_H
 #define _RUST_SCX_H
 
+#include <linux/cache.h>
 #include <linux/percpu-defs.h>
 #include <linux/sched/ext.h>
 #include <linux/sched/ext_core.h>
@@ -51,10 +52,17 @@
 	COUNTER(wait_rescheds)		\
 	COUNTER(wait_timeouts)		\
 	COUNTER(tick_checks)		\
+	COUNTER(tick_graces)		\
 	COUNTER(scans)			\
+	COUNTER(scans_late)		\
 	COUNTER(scan_rqs)		\
+	COUNTER(scan_locks)		\
+	COUNTER(scan_tasks)		\
 	COUNTER(stalls)			\
 	COUNTER(tick_stalls)		\
+	COUNTER(stuck_dispatches)	\
+	COUNTER(excused_class)		\
+	COUNTER(excused_stolen)		\
 	COUNTER(enables)		\
 	COUNTER(disables)
 
@@ -63,6 +71,11 @@ enum rust_scx_counter {
 	RUST_SCX_COUNTERS(RUST_SCX_COUNTER_ID)
 	RUST_SCX_NR_COUNTERS
 };
+
+/* Room for Rust's struct Watch, in lines of its own: other CPUs look at it in every tick. */
+struct rust_scx_watch {
+	unsigned long		words[16];
+} ____cacheline_aligned_in_smp;
 
 struct rust_scx_pcpu {
 	u64			counters[RUST_SCX_NR_COUNTERS];
@@ -76,6 +89,7 @@ struct rust_scx_pcpu {
 	u32			cursor_wanted;	/* how often it was missed elsewhere */
 	/* there is more to be scanned than was in one go */
 	bool			unfinished;
+	struct rust_scx_watch	watch;
 };
 
 DECLARE_PER_CPU(struct rust_scx_pcpu, rust_scx_pcpu);

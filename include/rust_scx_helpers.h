@@ -32,6 +32,8 @@ bool rust_helper_cpumask_test_cpu(unsigned int cpu, const struct cpumask *mask);
 void rust_helper_list_add(struct list_head *entry, struct list_head *head);
 void rust_helper_list_add_tail(struct list_head *entry, struct list_head *head);
 void rust_helper_list_del_init(struct list_head *entry);
+void rust_helper_list_bulk_move_tail(struct list_head *head, struct list_head *first,
+				     struct list_head *last);
 
 /* linux/percpu.h */
 void *rust_helper_this_cpu_ptr(void *base);
@@ -50,6 +52,7 @@ void rust_helper_rcu_assign_pointer(void **p, void *v);
 void rust_helper_cond_resched(void);
 bool rust_helper_need_resched(void);
 unsigned int rust_helper_task_cpu(const struct task_struct *p);
+bool rust_helper_test_tsk_need_resched(struct task_struct *p);
 
 /* linux/slab.h */
 void *rust_helper_kvzalloc_node(size_t size, int cpu);
@@ -64,6 +67,7 @@ struct cpumask *rust_helper_topology_sibling_cpumask(unsigned int cpu);
 
 /* kernel/sched/sched.h */
 struct rq *rust_helper_cpu_rq(unsigned int cpu);
+bool rust_helper_is_migration_disabled(struct task_struct *p);
 void rust_helper_lockdep_assert_rq_held(struct rq *rq);
 void rust_helper_raw_spin_rq_lock(struct rq *rq);
 void rust_helper_raw_spin_rq_lock_irq(struct rq *rq);

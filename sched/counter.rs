@@ -23,6 +23,8 @@ pub(crate) use bindings::{
     rust_scx_counter_RUST_SCX_COUNTER_dispatch as DISPATCH,
     rust_scx_counter_RUST_SCX_COUNTER_dispatch_rounds as DISPATCH_ROUNDS,
     rust_scx_counter_RUST_SCX_COUNTER_enables as ENABLES,
+    rust_scx_counter_RUST_SCX_COUNTER_excused_class as EXCUSED_CLASS,
+    rust_scx_counter_RUST_SCX_COUNTER_excused_stolen as EXCUSED_STOLEN,
     rust_scx_counter_RUST_SCX_COUNTER_finish_local as FINISH_LOCAL,
     rust_scx_counter_RUST_SCX_COUNTER_finish_queue as FINISH_QUEUE,
     rust_scx_counter_RUST_SCX_COUNTER_finish_remote as FINISH_REMOTE,
@@ -44,12 +46,17 @@ pub(crate) use bindings::{
     rust_scx_counter_RUST_SCX_COUNTER_not_here as NOT_HERE,
     rust_scx_counter_RUST_SCX_COUNTER_scan_aborts as SCAN_ABORTS,
     rust_scx_counter_RUST_SCX_COUNTER_scan_breaks as SCAN_BREAKS,
+    rust_scx_counter_RUST_SCX_COUNTER_scan_locks as SCAN_LOCKS,
     rust_scx_counter_RUST_SCX_COUNTER_scan_rqs as SCAN_RQS,
     rust_scx_counter_RUST_SCX_COUNTER_scan_steps as SCAN_STEPS,
+    rust_scx_counter_RUST_SCX_COUNTER_scan_tasks as SCAN_TASKS,
     rust_scx_counter_RUST_SCX_COUNTER_scans as SCANS,
+    rust_scx_counter_RUST_SCX_COUNTER_scans_late as SCANS_LATE,
     rust_scx_counter_RUST_SCX_COUNTER_spurious as SPURIOUS,
     rust_scx_counter_RUST_SCX_COUNTER_stalls as STALLS,
+    rust_scx_counter_RUST_SCX_COUNTER_stuck_dispatches as STUCK_DISPATCHES,
     rust_scx_counter_RUST_SCX_COUNTER_tick_checks as TICK_CHECKS,
+    rust_scx_counter_RUST_SCX_COUNTER_tick_graces as TICK_GRACES,
     rust_scx_counter_RUST_SCX_COUNTER_tick_stalls as TICK_STALLS,
     rust_scx_counter_RUST_SCX_COUNTER_wait_rescheds as WAIT_RESCHEDS,
     rust_scx_counter_RUST_SCX_COUNTER_wait_timeouts as WAIT_TIMEOUTS,
@@ -66,19 +73,36 @@ pub(crate) use bindings::{
 /// and nothing else. Callers are on that CPU with IRQs off or hold its rq lock.
 #[inline]
 pub(crate) fn count(cpu: CpuId, id: Counter) {
+    add(cpu, id, 1);
+}
+
+/// As [`count`], for several at once.
+#[inline]
+pub(crate) fn add(cpu: CpuId, id: Counter, by: u64) {
+    let slot = slot(cpu, id);
+    // SAFETY: Valid by `slot`. Readers in C use READ_ONCE(), so the access is volatile.
+    let n = unsafe { slot.read_volatile() };
+    // SAFETY: As above.
+    unsafe { slot.write_volatile(n.wrapping_add(by)) };
+}
+
+/// What `cpu` has counted of `id` so far.
+pub(crate) fn read(cpu: CpuId, id: Counter) -> u64 {
+    // SAFETY: Valid by `slot`.
+    unsafe { slot(cpu, id).read_volatile() }
+}
+
+#[inline]
+fn slot(cpu: CpuId, id: Counter) -> *mut u64 {
     let counters = percpu::of(cpu);
 
     // SAFETY: Valid by `percpu::of`. `Counter`s other than the named ones do not exist, and
     // those are below the length of the array.
-    let slot = unsafe {
+    unsafe {
         addr_of_mut!((*counters).counters)
             .cast::<u64>()
             .add(id as usize)
-    };
-    // SAFETY: Valid as above. Readers in C use READ_ONCE(), so the access is volatile.
-    let n = unsafe { slot.read_volatile() };
-    // SAFETY: As above.
-    unsafe { slot.write_volatile(n.wrapping_add(1)) };
+    }
 }
 
 /// As [`count`], for what happens in process context and never twice at once.

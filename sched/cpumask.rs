@@ -55,6 +55,18 @@ impl Cpumask {
         unsafe { bindings::cpumask_clear_cpu(cpu.as_u32(), self.0.get()) };
     }
 
+    /// The first CPU in the set behind `cpu`, all around. `None` if there is no other.
+    pub(crate) fn next_around(&self, cpu: CpuId) -> Option<CpuId> {
+        let mut behind = Iter {
+            mask: self,
+            last: cpu.as_u32() as i32,
+        };
+        behind
+            .next()
+            .or_else(|| self.iter().next())
+            .filter(|&next| next != cpu)
+    }
+
     /// The CPUs in the set, in order. What changes behind the iterator is not seen, what
     /// changes before it is.
     pub(crate) fn iter(&self) -> Iter<'_> {

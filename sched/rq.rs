@@ -12,6 +12,8 @@
 //!
 //! C header: [`kernel/sched/sched.h`](srctree/kernel/sched/sched.h)
 
+pub(crate) mod waiting;
+
 use super::{
     counter::{
         self,
@@ -113,6 +115,19 @@ impl<State> Rq<State> {
     #[doc(alias = "scx_rq_online")]
     pub(crate) fn is_online(&self) -> bool {
         self.has(Flags::ONLINE) && active().test(self.cpu())
+    }
+
+    /// What runs there; without the lock, what did a moment ago and may be gone.
+    fn curr_raw(&self) -> *mut task_struct {
+        // SAFETY: The run queue is there, and has the member at this offset.
+        // CAST: It is a pointer to a task.
+        let curr = unsafe {
+            self.as_raw()
+                .byte_add(bindings::rust_scx_offset_RUST_SCX_RQ_CURR as usize)
+                .cast::<*mut task_struct>()
+        };
+        // SAFETY: As above; always set, and read in one piece.
+        unsafe { curr.read_volatile() }
     }
 
     /// The requests for kicks that its CPU has noted.
@@ -250,15 +265,7 @@ impl Rq<Locked> {
 
     /// What runs there. It cannot leave while the lock is held.
     pub(crate) fn curr(&self) -> &Task {
-        // SAFETY: The run queue is there, and has the member at this offset.
-        // CAST: It is a pointer to a task.
-        let curr = unsafe {
-            self.as_raw()
-                .byte_add(bindings::rust_scx_offset_RUST_SCX_RQ_CURR as usize)
-                .cast::<*mut task_struct>()
-        };
-        // SAFETY: As above; read under the lock, and always set.
-        let curr = unsafe { curr.read_volatile() };
+        let curr = self.curr_raw();
         // SAFETY: A running task is not freed, and keeps running while we have the lock.
         unsafe { Task::from_raw(curr) }
     }

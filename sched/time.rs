@@ -32,6 +32,11 @@ pub(crate) fn jiffies_to_msecs(jiffies: usize) -> u32 {
     unsafe { bindings::jiffies_to_msecs(jiffies as c_ulong) }
 }
 
+/// How many jiffies `ms` milliseconds are, rounded up.
+pub(crate) fn msecs_to_jiffies(ms: u32) -> Jiffies {
+    kernel::time::msecs_to_jiffies(ms) as Jiffies
+}
+
 /// Measures how long something takes.
 #[derive(Copy, Clone, PartialEq, Eq)]
 pub(crate) struct Stopwatch(i64);

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tasks that wait on a run queue, and what for: what the watchdog looks at.
+//!
+//! C counterpart: `rq->scx.runnable_list`, on which a task of sched_ext is from when it gets
+//! runnable until it runs.
+
+use super::{
+    Locked,
+    Rq, //
+};
+use crate::{
+    bindings,
+    sched::task::Task, //
+};
+use core::{
+    fmt,
+    ptr::{
+        addr_of,
+        addr_of_mut, //
+    },
+};
+use kernel::bindings::{
+    list_head,
+    scx_dsq_id_flags_SCX_DSQ_GLOBAL as DSQ_GLOBAL,
+    scx_dsq_id_flags_SCX_DSQ_LOCAL as DSQ_LOCAL, //
+};
+
+/// Where a task waits.
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The BPF scheduler has it, or it is on its way from one queue to another.
+    Bpf,
+    /// The local DSQ of its CPU.
+    Local,
+    /// The global DSQ of its node.
+    Global,
+    /// A DSQ of the BPF scheduler's, by its id.
+    User(u64),
+}
+
+/// [`Place`], and how many tasks wait there.
+#[derive(Copy, Clone)]
+pub(crate) struct Waiting {
+    pub(crate) place: Place,
+    len: u32,
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Place::Bpf => return f.write_str("with the BPF scheduler"),
+            Place::Local => f.write_str("on the local DSQ")?,
+            Place::Global => f.write_str("on the global DSQ")?,
+            Place::User(id) => write!(f, "on DSQ {id:#x}")?,
+        }
+        write!(f, " (length {})", self.len)
+    }
+}
+
+/// Scheduling classes.
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(crate) enum Class {
+    Stop,
+    Deadline,
+    Rt,
+    Fair,
+    Ext,
+    Idle,
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stop => "stop",
+            Self::Deadline => "deadline",
+            Self::Rt => "rt",
+            Self::Fair => "fair",
+            Self::Ext => "ext",
+            Self::Idle => "idle",
+        })
+    }
+}
+
+impl Rq {
+    fn runnable_list(&self) -> *mut list_head {
+        // SAFETY: The run queue is there.
+        unsafe { addr_of_mut!((*self.as_raw()).scx.runnable_list) }
+    }
+
+    /// Whether tasks of sched_ext wait here; without the lock, whether some did a moment ago.
+    pub(crate) fn has_runnable(&self) -> bool {
+        let head = self.runnable_list();
+        // SAFETY: Initialized at boot; a pointer is read in one piece, and only compared.
+        let first = unsafe { addr_of!((*head).next).read_volatile() };
+        !core::ptr::eq(first, head)
+    }
+
+    /// Whether the CPU idled a moment ago.
+    pub(crate) fn idles(&self) -> bool {
+        // SAFETY: The run queue is there.
+        let idle = unsafe { addr_of!((*self.as_raw()).idle).read_volatile() };
+        core::ptr::eq(self.curr_raw(), idle)
+    }
+}
+
+impl Rq<Locked> {
+    /// How many tasks of sched_ext are runnable here, running or not.
+    pub(crate) fn nr_runnable(&self) -> usize {
+        // SAFETY: The run queue is there; its lock protects the field.
+        unsafe { addr_of!((*self.as_raw()).scx.nr_running).read() as usize }
+    }
+
+    /// Puts the first `n` waiting tasks behind all the others.
+    ///
+    /// Who is added later comes behind them, as the list grows at its end. The rest of sched_ext
+    /// relies on that and on nothing else of the order.
+    pub(crate) fn rotate_runnable(&mut self, n: usize) {
+        let head = self.runnable_list();
+        // SAFETY: Initialized at boot, the lock protects it.
+        let (first, end) = unsafe { ((*head).next, (*head).prev) };
+
+        let mut last = head;
+        for _ in 0..n {
+            // SAFETY: On the list, which does not change while the lock is held.
+            last = unsafe { (*last).next };
+            if core::ptr::eq(last, head) || core::ptr::eq(last, end) {
+                return;
+            }
+        }
+        if !core::ptr::eq(last, head) {
+            // SAFETY: `first` to `last` is a part of the list, and not all of it: `end` is behind.
+            unsafe { bindings::list_bulk_move_tail(head, first, last) };
+        }
+    }
+
+    /// Where `p`, a task that waits on this run queue, does so.
+    pub(crate) fn waiting(&self, p: &Task) -> Waiting {
+        // SAFETY: The task is there. The field changes only under the lock of its run queue.
+        let dsq = unsafe { addr_of!((*p.as_raw()).scx.dsq).read_volatile() };
+        if dsq.is_null() {
+            return Waiting {
+                place: Place::Bpf,
+                len: 0,
+            };
+        }
+
+        // SAFETY: A DSQ does not go while a task's field names it. Who takes the task off it first
+        // has IRQs off until the field is cleared, and DSQs are freed through RCU.
+        let (id, len) = unsafe {
+            (
+                addr_of!((*dsq).id).read(),
+                addr_of!((*dsq).nr).read_volatile(),
+            )
+        };
+        let place = match id {
+            _ if id == DSQ_LOCAL as u64 => Place::Local,
+            _ if id == DSQ_GLOBAL as u64 => Place::Global,
+            _ => Place::User(id),
+        };
+        Waiting { place, len }
+    }
+
+    /// The class of what runs here.
+    pub(crate) fn class_of_curr(&self) -> Class {
+        let curr = self.curr();
+        // SAFETY: The run queue is there, the field is set at boot.
+        let stopper = unsafe { addr_of!((*self.as_raw()).stop).read_volatile() };
+
+        if curr.is_idle() {
+            Class::Idle
+        } else if curr.on_scx() {
+            Class::Ext
+        } else if core::ptr::eq(stopper, curr.as_raw()) {
+            Class::Stop
+        } else {
+            // SAFETY: The task is there; the field is read in one piece.
+            match unsafe { addr_of!((*curr.as_raw()).prio).read_volatile() } {
+                ..=-1 => Class::Deadline,
+                0..=99 => Class::Rt,
+                _ => Class::Fair,
+            }
+        }
+    }
+}
+
+impl Task {
+    /// Whether there is only one CPU that may run it now.
+    pub(crate) fn is_bound(&self) -> bool {
+        // SAFETY: The task is there; the field is read in one piece.
+        let cpus = unsafe { addr_of!((*self.as_raw()).nr_cpus_allowed).read_volatile() };
+        // SAFETY: The task is there.
+        cpus == 1 || unsafe { bindings::is_migration_disabled(self.as_raw()) }
+    }
+
+    /// Whether it has been told to give way, and did not yet.
+    pub(crate) fn must_resched(&self) -> bool {
+        // SAFETY: The task is there.
+        unsafe { bindings::test_tsk_need_resched(self.as_raw()) }
+    }
+}
