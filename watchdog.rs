@@ -6,39 +6,91 @@
 //! [`kernel/sched/ext.c`](srctree/kernel/sched/ext.c).
 //!
 //! A work item in C runs [`scan`] on an unbound workqueue every [`interval`]. Workqueues need
-//! CPUs too, which the BPF scheduler may deny them, so [`tick`] watches the watchdog.
+//! CPUs too, which the BPF scheduler may deny them, so [`tick`] watches the watchdog. It also
+//! watches another CPU: one that is stuck in `ops.dispatch()` starves more than tasks.
+//!
+//! Not every task that waits for long does so through the BPF scheduler's fault: see [`Excuse`].
+//! `Documentation/watchdog.md` has the rules, and why they cannot be made use of for long.
 //!
 //! Lock order: [`scan`] takes one run queue's lock at a time.
 
 #![deny(unsafe_code)]
 
 use crate::{
-    compat::sync::atomic::{
-        Atomic,
-        Relaxed, //
+    compat::{
+        cpu::CpuId,
+        sync::atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
     },
     sched::{
-        counter, cpumask,
-        exit::scx_stall,
+        counter,
+        cpumask,
+        exit::{
+            scx_error_on,
+            scx_stall, //
+        },
         rq::{
+            waiting::{
+                Class,
+                Place, //
+            },
             Locked,
             Rq, //
+        },
+        task::{
+            Comm,
+            Task, //
         },
         time::{
             cond_resched,
             jiffies,
             jiffies_to_msecs,
+            msecs_to_jiffies,
             time_after,
             Jiffies, //
         },
+        watch::Watch, //
     },
 };
+use kernel::prelude::*;
+
+/// How many tasks are looked at before a run queue's lock is dropped, and IRQs are let in.
+const SCAN_STEP: usize = 64;
+
+/// How long a CPU may be in one pass of the dispatch path.
+const MAX_DISPATCH_MS: u32 = 1000;
+
+/// Of that another CPU must have watched so much; and what counts at most from one of its ticks to
+/// the next, as the machine may have been stopped.
+const MIN_WATCHED_MS: u32 = 100;
+const MAX_GAP_MS: u32 = 25;
+
+/// An excuse that is a guess is accepted once in so many timeouts.
+const GRANT_TIMEOUTS: usize = 8;
 
 /// How long a task may be runnable without running, in jiffies.
 static TIMEOUT: Atomic = Atomic::new(usize::MAX / 2);
 
-/// When the last scan began, in jiffies.
+/// When the last scan began, and when it ended.
 static TIMESTAMP: Atomic = Atomic::new(0);
+static SCANNED_AT: Atomic = Atomic::new(0);
+
+/// When a tick becomes suspicious. All that a tick reads of what is shared.
+static DEADLINE: Atomic = Atomic::new(0);
+
+/// The [`TIMESTAMP`] after which [`DEADLINE`] has been put off.
+static GRACED: Atomic = Atomic::new(0);
+
+/// No wait counts before this: the machine stood still. And when it was last moved.
+static MACHINE_SINCE: Atomic = Atomic::new(0);
+static MACHINE_GRANTED_AT: Atomic = Atomic::new(0);
+
+/// Not 0: a tick has used this grant, and the scan that comes after may, too.
+static LENIENT: Atomic = Atomic::new(0);
 
 /// Begins to watch a scheduler that may leave tasks waiting for `timeout` jiffies.
 ///
@@ -46,8 +98,33 @@ static TIMESTAMP: Atomic = Atomic::new(0);
 ///
 /// Hook `enable`: process context under `scx_ops_enable_mutex`, before any task is on sched_ext.
 pub(crate) fn enable(timeout: Jiffies) {
+    let now = jiffies();
+    let long_ago = now.wrapping_sub(timeout.wrapping_mul(GRANT_TIMEOUTS));
+
     TIMEOUT.store(timeout, Relaxed);
-    TIMESTAMP.store(jiffies(), Relaxed);
+    TIMESTAMP.store(now, Relaxed);
+    SCANNED_AT.store(now, Relaxed);
+    // Not that of any scan to come.
+    GRACED.store(now.wrapping_sub(1), Relaxed);
+    DEADLINE.store(now.wrapping_add(timeout), Relaxed);
+    MACHINE_SINCE.store(now, Relaxed);
+    MACHINE_GRANTED_AT.store(long_ago, Relaxed);
+    LENIENT.store(0, Relaxed);
+
+    for cpu in cpumask::possible().iter() {
+        let watch = Watch::of(cpu);
+        watch.passed_at.store(now, Relaxed);
+        watch.ticked_at.store(now, Relaxed);
+        watch.buddy.store(cpu.as_u32() as usize, Relaxed);
+        watch.kicks.store(0, Relaxed);
+        let trips = counter::read(cpu, counter::GUARD_TRIPS);
+        watch.old_trips.store(trips as usize, Relaxed);
+        watch.scanned_pass.store(0, Relaxed);
+        watch.bound_since.store(now, Relaxed);
+        watch.local_since.store(now, Relaxed);
+        watch.granted_at.store(long_ago, Relaxed);
+        watch.told_at.store(long_ago, Relaxed);
+    }
 }
 
 /// Jiffies from one scan to the next.
@@ -56,6 +133,33 @@ pub(crate) fn enable(timeout: Jiffies) {
 /// jiffy: at 0 the work item would requeue itself without a pause, and keep a CPU busy.
 pub(crate) fn interval() -> Jiffies {
     (TIMEOUT.load(Relaxed) / 2).max(1)
+}
+
+/// How long a CPU must have been out of the BPF scheduler's reach to be excused.
+fn absence() -> Jiffies {
+    (TIMEOUT.load(Relaxed) / 4).max(msecs_to_jiffies(100))
+}
+
+fn since(then: Jiffies) -> Jiffies {
+    jiffies().wrapping_sub(then)
+}
+
+fn later(a: Jiffies, b: Jiffies) -> Jiffies {
+    if time_after(a, b) {
+        a
+    } else {
+        b
+    }
+}
+
+/// Whether a guess may be accepted now. If so, not again for a while.
+fn grant(granted_at: &Atomic) -> bool {
+    let every = TIMEOUT.load(Relaxed).wrapping_mul(GRANT_TIMEOUTS);
+    let granted = since(granted_at.load(Relaxed)) >= every;
+    if granted {
+        granted_at.store(jiffies(), Relaxed);
+    }
+    granted
 }
 
 /// Looks for tasks that have been waiting for too long, on all CPUs.
@@ -67,47 +171,332 @@ pub(crate) fn interval() -> Jiffies {
 #[doc(alias = "scx_watchdog_workfn")]
 pub(crate) fn scan() {
     // First, since it is being late that the tick looks for, not being slow.
-    TIMESTAMP.store(jiffies(), Relaxed);
+    let now = jiffies();
+    TIMESTAMP.store(now, Relaxed);
+    DEADLINE.store(now.wrapping_add(TIMEOUT.load(Relaxed)), Relaxed);
 
     counter::count_serialized(counter::SCANS);
+    check_lateness(now);
 
     for cpu in cpumask::online().iter() {
-        if check_rq_for_timeouts(&Rq::of(cpu).lock_irqsave()) {
+        if check_cpu(cpu) {
             // The scheduler is on its way out, once is enough.
             break;
         }
         cond_resched();
     }
+    SCANNED_AT.store(jiffies(), Relaxed);
 }
 
-/// Says whether a task of `rq` was found stalled, and reports the first one.
-fn check_rq_for_timeouts(rq: &Rq<Locked>) -> bool {
-    rq.count(counter::SCAN_RQS);
+/// Lets all waits begin anew if the scan comes much too late.
+///
+/// The machine may have been stopped, and all tasks with it. Or the BPF scheduler let the work item
+/// wait: [`grant`] sees to it that this does not help it for long.
+fn check_lateness(now: Jiffies) {
+    let due = SCANNED_AT.load(Relaxed).wrapping_add(interval());
+    if !time_after(now, due.wrapping_add(absence())) {
+        return;
+    }
+    if LENIENT.load(Relaxed) != 0 || grant(&MACHINE_GRANTED_AT) {
+        LENIENT.store(0, Relaxed);
+        counter::count_serialized(counter::SCANS_LATE);
+        MACHINE_SINCE.store(now, Relaxed);
+        pr_info!(
+            "the watchdog is {} ms late, tasks may have waited through no fault of the scheduler\n",
+            jiffies_to_msecs(now.wrapping_sub(due))
+        );
+    }
+}
 
-    let timeout = TIMEOUT.load(Relaxed);
-    for p in rq.runnable() {
-        let runnable_at = p.runnable_at();
-        let now = jiffies();
-        if !time_after(now, runnable_at.wrapping_add(timeout)) {
-            continue;
+/// Says whether the scheduler was thrown out for what it did to `cpu`.
+fn check_cpu(cpu: CpuId) -> bool {
+    let watch = Watch::of(cpu);
+    // It is the scan alone that counts these.
+    counter::count(cpu, counter::SCAN_RQS);
+
+    match find_stuck(watch) {
+        Stuck::No => (),
+        // Its lock is held, most likely.
+        Stuck::Maybe => return false,
+        Stuck::Yes => {
+            report_stuck(cpu, watch);
+            return true;
+        }
+    }
+
+    let rq = Rq::of(cpu);
+    // A task that is missed here has not been waiting for long.
+    if !rq.has_runnable() {
+        return false;
+    }
+
+    let mut told = None;
+    let stalled = check_rq_for_timeouts(rq, watch, &mut told);
+    if let Some(excused) = told {
+        tell(cpu, watch, &excused);
+    }
+    stalled
+}
+
+/// Looks at all tasks that wait on `rq` from now to the end of the scan, a few at a time.
+///
+/// Those that have been looked at are put behind the others, where new ones come too. So after as
+/// many as there were at the beginning, each of these has been at the front, or has left.
+fn check_rq_for_timeouts(rq: &Rq, watch: &Watch, told: &mut Option<Excused>) -> bool {
+    let mut excuse = None;
+    let mut left = None;
+    loop {
+        let mut rq = rq.lock_irqsave();
+        rq.count(counter::SCAN_LOCKS);
+        let todo = left.unwrap_or_else(|| {
+            excuse = Excuse::find(&rq, watch);
+            if excuse == Some(Excuse::Class) {
+                watch.bound_since.store(jiffies(), Relaxed);
+            }
+            rq.nr_runnable()
+        });
+
+        let mut seen = 0;
+        for p in rq.runnable().take(todo.min(SCAN_STEP)) {
+            if is_stalled(&rq, watch, p, excuse, told) {
+                report_stall(&rq, watch, p);
+                return true;
+            }
+            seen += 1;
+        }
+        counter::add(rq.cpu(), counter::SCAN_TASKS, seen as u64);
+
+        // No more than a step, or no more tasks.
+        if seen < SCAN_STEP || seen == todo {
+            return false;
+        }
+        rq.rotate_runnable(seen);
+        left = Some(todo.saturating_sub(seen));
+        drop(rq);
+        cond_resched();
+    }
+}
+
+/// Why a task may wait for long without the BPF scheduler being to blame.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Excuse {
+    /// A higher class has had the CPU for long without a break.
+    Class,
+    /// The CPU does nothing that a CPU does all the time: a hypervisor runs something else on it.
+    Stolen,
+}
+
+impl Excuse {
+    fn find(rq: &Rq<Locked>, watch: &Watch) -> Option<Self> {
+        let pass = watch.passes.load(Relaxed);
+        let absence = absence();
+        if is_inside(pass) || since(watch.passed_at.load(Relaxed)) <= absence {
+            return None;
         }
 
-        let ms = jiffies_to_msecs(now.wrapping_sub(runnable_at));
-        rq.count(counter::STALLS);
-        // Tools look for these words.
-        scx_stall(format_args!(
-            "{}[{}] failed to run for {}.{:03}s",
-            p.comm().as_bstr(),
-            p.pid(),
-            ms / 1000,
-            ms % 1000
-        ));
+        // It passes by here before anything of sched_ext runs or the CPU idles, so neither was the
+        // case since.
+        let curr = rq.curr();
+        if curr.above_scx() {
+            return Some(Self::Class);
+        }
+
+        // An idle CPU need not tick. It need not react at once, either, so look twice.
+        let silent = if curr.is_idle() {
+            curr.must_resched() && found_again(watch, pass)
+        } else {
+            since(watch.ticked_at.load(Relaxed)) > absence
+        };
+        silent.then_some(Self::Stolen)
+    }
+}
+
+/// Whether the last scan found the CPU in this pass already, and remembered it.
+fn found_again(watch: &Watch, pass: usize) -> bool {
+    // Never 0, which is none.
+    let pass = pass.wrapping_add(2);
+    let again = watch.scanned_pass.load(Relaxed) == pass;
+    watch.scanned_pass.store(pass, Relaxed);
+    again
+}
+
+fn is_stalled(
+    rq: &Rq<Locked>,
+    watch: &Watch,
+    p: &Task,
+    excuse: Option<Excuse>,
+    told: &mut Option<Excused>,
+) -> bool {
+    let timeout = TIMEOUT.load(Relaxed);
+    let now = jiffies();
+    let overdue = |began: Jiffies| time_after(now, began.wrapping_add(timeout));
+
+    let mut began = p.runnable_at();
+    if !overdue(began) {
+        return false;
+    }
+    began = later(began, MACHINE_SINCE.load(Relaxed));
+    if !overdue(began) {
+        return false;
+    }
+
+    // Only for tasks that no other CPU can serve.
+    let bound = p.is_bound();
+    if !bound && rq.waiting(p).place != Place::Local {
         return true;
+    }
+    if bound {
+        began = later(began, watch.bound_since.load(Relaxed));
+    }
+    began = later(began, watch.local_since.load(Relaxed));
+    if overdue(began) {
+        // What is bound and kept off by a higher class has been excused above. The rest is a guess,
+        // or could have been put elsewhere.
+        if excuse.is_none() || !grant(&watch.granted_at) {
+            return true;
+        }
+        watch.local_since.store(now, Relaxed);
+    }
+
+    rq.count(match excuse {
+        Some(Excuse::Stolen) => counter::EXCUSED_STOLEN,
+        _ => counter::EXCUSED_CLASS,
+    });
+    if let (Some(excuse), None) = (excuse, told.as_ref()) {
+        *told = Some(Excused {
+            excuse,
+            waiter: (p.comm(), p.pid()),
+            curr: (rq.curr().comm(), rq.curr().pid()),
+            class: rq.class_of_curr(),
+        });
     }
     false
 }
 
-/// Checks that the watchdog itself gets to run.
+/// What the user is told once the lock is dropped.
+struct Excused {
+    excuse: Excuse,
+    waiter: (Comm, i32),
+    curr: (Comm, i32),
+    class: Class,
+}
+
+/// Names who is to blame for a wait, once for each time that a CPU is taken.
+fn tell(cpu: CpuId, watch: &Watch, excused: &Excused) {
+    let told_at = watch.told_at.load(Relaxed);
+    watch.told_at.store(jiffies(), Relaxed);
+    if since(told_at) <= TIMEOUT.load(Relaxed) {
+        return;
+    }
+
+    let Excused {
+        excuse,
+        waiter,
+        curr,
+        class,
+    } = excused;
+    pr_info!(
+        "{}[{}] waits for CPU {}, which {} {}[{}] ({}) for {} ms: the scheduler is not to blame\n",
+        waiter.0.as_bstr(),
+        waiter.1,
+        cpu.as_u32(),
+        match excuse {
+            Excuse::Class => "has been running",
+            Excuse::Stolen => "has not been seen to do anything in",
+        },
+        curr.0.as_bstr(),
+        curr.1,
+        class,
+        jiffies_to_msecs(since(watch.passed_at.load(Relaxed)))
+    );
+}
+
+#[cold]
+fn report_stall(rq: &Rq<Locked>, watch: &Watch, p: &Task) {
+    rq.count(counter::STALLS);
+
+    let ms = jiffies_to_msecs(since(p.runnable_at()));
+    let kick = (watch.kicks.load(Relaxed) != 0).then(|| watch.kicked_at.load(Relaxed));
+    let trips = counter::read(rq.cpu(), counter::GUARD_TRIPS) as usize;
+    // Tools look for the words up to the "s".
+    scx_stall(
+        rq.cpu(),
+        format_args!(
+            "{}[{}] failed to run for {}.{:03}s on CPU {}: waits {}, the CPU runs {}[{}] ({}), \
+             last dispatch {}, last kick {}, {} guard trips",
+            p.comm().as_bstr(),
+            p.pid(),
+            ms / 1000,
+            ms % 1000,
+            rq.cpu().as_u32(),
+            rq.waiting(p),
+            rq.curr().comm().as_bstr(),
+            rq.curr().pid(),
+            rq.class_of_curr(),
+            Ago(Some(watch.passed_at.load(Relaxed))),
+            Ago(kick),
+            trips.wrapping_sub(watch.old_trips.load(Relaxed))
+        ),
+    );
+}
+
+/// A point in time, if there was one, for users.
+struct Ago(Option<Jiffies>);
+
+impl core::fmt::Display for Ago {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            Some(then) => write!(f, "{} ms ago", jiffies_to_msecs(since(then))),
+            None => f.write_str("never"),
+        }
+    }
+}
+
+/// Whether a CPU whose passes are so many looks for a task.
+fn is_inside(passes: usize) -> bool {
+    passes % 2 != 0
+}
+
+/// A CPU's search for a task, from its beginning until this is dropped.
+#[must_use = "the search is over when this is dropped"]
+pub(crate) struct Pass(&'static Watch);
+
+impl Pass {
+    /// `cpu` begins to look for a task.
+    ///
+    /// # Context
+    ///
+    /// IRQs are off from here to the drop. `cpu` is the executing one.
+    #[inline]
+    pub(crate) fn begin(cpu: CpuId) -> Self {
+        let watch = Watch::of(cpu);
+        watch.passed_at.store(jiffies(), Relaxed);
+        let passes = watch.passes.load(Relaxed);
+        watch.passes.store(passes.wrapping_add(1), Relaxed);
+        Self(watch)
+    }
+}
+
+impl Drop for Pass {
+    #[inline]
+    fn drop(&mut self) {
+        let passes = self.0.passes.load(Relaxed);
+        self.0.passes.store(passes.wrapping_add(1), Relaxed);
+    }
+}
+
+/// `cpu` was kicked.
+///
+/// # Context
+///
+/// Its run queue's lock is held.
+pub(crate) fn kicked(cpu: CpuId) {
+    let watch = Watch::of(cpu);
+    watch.kicked_at.store(jiffies(), Relaxed);
+    watch.kicks.store(1, Relaxed);
+}
+
+/// Checks that the watchdog itself gets to run, and that another CPU is not stuck.
 ///
 /// # Context
 ///
@@ -115,17 +504,145 @@ fn check_rq_for_timeouts(rq: &Rq<Locked>) -> bool {
 pub(crate) fn tick(rq: &Rq<Locked>) {
     rq.count(counter::TICK_CHECKS);
 
-    let last_scan = TIMESTAMP.load(Relaxed);
     let now = jiffies();
-    if !time_after(now, last_scan.wrapping_add(TIMEOUT.load(Relaxed))) {
+    let watch = Watch::of(rq.cpu());
+    let last_tick = watch.ticked_at.load(Relaxed);
+    watch.ticked_at.store(now, Relaxed);
+
+    if time_after(now, DEADLINE.load(Relaxed)) {
+        check_deadline(rq, now);
+    }
+    check_buddy(rq, watch, now.wrapping_sub(last_tick));
+}
+
+/// The scan is overdue: throws the scheduler out, but for the first time.
+///
+/// A machine that was stopped finds itself here in its first tick, before any work item can run.
+/// So there is a second look a little later.
+#[cold]
+fn check_deadline(rq: &Rq<Locked>, now: Jiffies) {
+    let timeout = TIMEOUT.load(Relaxed);
+    let last_scan = TIMESTAMP.load(Relaxed);
+
+    if !time_after(now, last_scan.wrapping_add(timeout)) {
+        // The scan has only just begun, or another CPU in here wrote after it.
+        DEADLINE.store(last_scan.wrapping_add(timeout), Relaxed);
+        return;
+    }
+    // ORDERING: Pairs with the release below: who sees that there is a grace sees until when.
+    if GRACED.load(Acquire) != last_scan {
+        rq.count(counter::TICK_GRACES);
+        let grace = msecs_to_jiffies(1000).min(timeout / 2).max(1);
+        DEADLINE.store(now.wrapping_add(grace), Relaxed);
+        // ORDERING: Pairs with the acquire above.
+        GRACED.store(last_scan, Release);
+        return;
+    }
+    if !time_after(now, DEADLINE.load(Relaxed)) {
+        return;
+    }
+    // The work item, or the timer that starts it, may be on a CPU that stands still.
+    if cpumask::online().iter().any(stands_still) && grant(&MACHINE_GRANTED_AT) {
+        rq.count(counter::TICK_GRACES);
+        LENIENT.store(1, Relaxed);
+        DEADLINE.store(now.wrapping_add(timeout), Relaxed);
         return;
     }
 
     let ms = jiffies_to_msecs(now.wrapping_sub(last_scan));
     rq.count(counter::TICK_STALLS);
-    scx_stall(format_args!(
-        "watchdog failed to check in for {}.{:03}s",
-        ms / 1000,
-        ms % 1000
-    ));
+    scx_stall(
+        rq.cpu(),
+        format_args!(
+            "watchdog failed to check in for {}.{:03}s, says CPU {} running {}[{}] ({})",
+            ms / 1000,
+            ms % 1000,
+            rq.cpu().as_u32(),
+            rq.curr().comm().as_bstr(),
+            rq.curr().pid(),
+            rq.class_of_curr()
+        ),
+    );
+}
+
+/// Whether `cpu` should tick, and does not, outside of the dispatch path.
+fn stands_still(cpu: CpuId) -> bool {
+    let watch = Watch::of(cpu);
+    !is_inside(watch.passes.load(Relaxed))
+        && since(watch.passed_at.load(Relaxed)) > absence()
+        && since(watch.ticked_at.load(Relaxed)) > absence()
+        && !Rq::of(cpu).idles()
+}
+
+/// Looks at one other CPU, and at the next one in the next tick unless this one is looking for a
+/// task. That takes long only if it is stuck there.
+///
+/// What has been watched is made up of `gap`s between own ticks: a stopped machine has none.
+#[inline]
+fn check_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies) {
+    let Some(buddy) = CpuId::from_u32(watch.buddy.load(Relaxed) as u32) else {
+        return;
+    };
+    let pass = Watch::of(buddy).passes.load(Relaxed);
+    if is_inside(pass) && buddy != rq.cpu() {
+        watch_buddy(rq, watch, gap, buddy, pass);
+    } else {
+        let next = cpumask::online().next_around(buddy).unwrap_or(buddy);
+        watch.buddy.store(next.as_u32() as usize, Relaxed);
+    }
+}
+
+/// This CPU may be next to get stuck, on the lock that the other one holds, and others may be
+/// already. So who comes late, or ticks but now and then, has to do.
+#[cold]
+fn watch_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies, buddy: CpuId, pass: usize) {
+    let mut time = watch.buddy_time.load(Relaxed);
+    if watch.buddy_pass.load(Relaxed) == pass {
+        time = time.wrapping_add(gap.min(msecs_to_jiffies(MAX_GAP_MS)));
+    } else {
+        watch.buddy_pass.store(pass, Relaxed);
+        time = 0;
+    }
+    let began = Watch::of(buddy).passed_at.load(Relaxed);
+    if time > msecs_to_jiffies(MIN_WATCHED_MS) && since(began) > msecs_to_jiffies(MAX_DISPATCH_MS) {
+        rq.count(counter::STUCK_DISPATCHES);
+        report_stuck(buddy, Watch::of(buddy));
+        time = 0;
+    }
+    watch.buddy_time.store(time, Relaxed);
+}
+
+/// Whether a CPU is stuck while it looks for a task.
+enum Stuck {
+    No,
+    /// It has been at it for long. If the last scan had seen that, too, it would be certain: what is
+    /// seen once may be a machine that was stopped.
+    Maybe,
+    Yes,
+}
+
+/// As [`check_buddy`], for the scan: if all other CPUs idle, none ticks.
+fn find_stuck(watch: &Watch) -> Stuck {
+    let pass = watch.passes.load(Relaxed);
+    if !is_inside(pass) || since(watch.passed_at.load(Relaxed)) <= msecs_to_jiffies(MAX_DISPATCH_MS)
+    {
+        return Stuck::No;
+    }
+    if found_again(watch, pass) {
+        Stuck::Yes
+    } else {
+        Stuck::Maybe
+    }
+}
+
+#[cold]
+fn report_stuck(cpu: CpuId, watch: &Watch) {
+    scx_error_on(
+        cpu,
+        format_args!(
+            "CPU {} is stuck in the dispatch path since {} ms",
+            cpu.as_u32(),
+            jiffies_to_msecs(since(watch.passed_at.load(Relaxed)))
+        ),
+    );
 }

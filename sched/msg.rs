@@ -8,8 +8,8 @@ use core::fmt::{
 };
 use kernel::ffi::c_char;
 
-/// Room for the longest of our messages: a task's name, two numbers and a sentence.
-const MSG_LEN: usize = 128;
+/// Room for the longest of our messages, the report of a stall. It is on the stack.
+const MSG_LEN: usize = 320;
 
 /// A C string being written; what does not fit is cut off.
 ///
