@@ -41,6 +41,7 @@ use crate::{
         },
         task::Task, //
     },
+    watchdog::Pass, //
 };
 
 /// How often the BPF scheduler is asked in one cycle before other work gets its turn.
@@ -70,6 +71,8 @@ pub(crate) enum DspVerdict {
 /// date. Does not sleep.
 #[doc(alias = "balance_scx")]
 pub(crate) fn balance(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
+    let _pass = Pass::begin(rq.cpu());
+
     this_rq.set_unfinished(false);
 
     let mut verdict = balance_one(this_rq, rq, prev);
