@@ -56,6 +56,7 @@ use crate::{
         task::need_resched,
         time::cpu_relax,
     },
+    watchdog, //
 };
 use kernel::prelude::*;
 
@@ -211,6 +212,7 @@ fn kick_one_cpu(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, cpu: CpuId) -
     }
 
     this_rq.count(counter::KICK_RESCHED);
+    watchdog::kicked(cpu);
     rq.resched_curr();
     has_waits
 }
@@ -243,6 +245,7 @@ fn kick_one_cpu_if_idle(this_rq: &ThisRq<'_>, cpu: CpuId) {
         this_rq.count(counter::KICK_IDLE_SKIPPED);
     } else if reachable(this_rq, cpu) {
         this_rq.count(counter::KICK_RESCHED);
+        watchdog::kicked(cpu);
         rq.resched_curr();
     } else {
         this_rq.count(counter::KICK_OFFLINE);

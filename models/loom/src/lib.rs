@@ -20,3 +20,4 @@ mod kick;
 mod machine;
 mod sched;
 mod tests;
+mod watchdog;
