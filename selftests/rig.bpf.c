@@ -16,6 +16,7 @@ bool drop_workers;		/* forget kworkers */
 bool kick_in_init;		/* kick from ops.init_task() */
 int drop_pid;			/* forget this task */
 int preempter;			/* enqueue this task with SCX_ENQ_PREEMPT */
+int local_pid;			/* enqueue this task on the local DSQ */
 u64 dropped;
 u64 init_kicks;
 bool hold[RIG_CPUS];		/* the CPU leaves its queue alone */
@@ -34,6 +35,10 @@ int traced_cpu;			/* what rig_traced() kicks */
 u64 traced_flags;
 u64 traced;			/* how often it did */
 u64 spins;			/* user space's: odd while a task of its spins in the kernel */
+u64 spin_ns;			/* ops.dispatch() spins for so long, once, ... */
+s32 spin_cpu;			/* ... on this CPU */
+u64 spun;			/* how often it did */
+u64 timer_spin_ns;		/* the timer spins for so long, once */
 
 struct rig_timer {
 	struct bpf_timer timer;
@@ -126,7 +131,8 @@ void BPF_STRUCT_OPS(rig_enqueue, struct task_struct *p, u64 enq_flags)
 	if (preempter && p->pid == preempter) {
 		dsq_id = SCX_DSQ_LOCAL;
 		enq_flags |= SCX_ENQ_PREEMPT;
-	} else if ((enq_flags & SCX_ENQ_LAST) && !held(cpu)) {
+	} else if (((enq_flags & SCX_ENQ_LAST) && !held(cpu)) ||
+		   (local_pid && p->pid == local_pid)) {
 		dsq_id = SCX_DSQ_LOCAL;
 	}
 
@@ -138,8 +144,27 @@ void BPF_STRUCT_OPS(rig_enqueue, struct task_struct *p, u64 enq_flags)
 	shoot_from_op();
 }
 
+static int spin_step(u32 i, u64 *end)
+{
+	return bpf_ktime_get_ns() >= *end;
+}
+
+/* Nothing can stop it before its time. */
+static void spin(u64 ns)
+{
+	u64 end = bpf_ktime_get_ns() + ns;
+	u32 i;
+
+	bpf_for(i, 0, 1 << 10)
+		if (bpf_loop(1 << 23, spin_step, &end, 0) < 1 << 23)
+			break;
+	__sync_fetch_and_add(&spun, 1);
+}
+
 void BPF_STRUCT_OPS(rig_dispatch, s32 cpu, struct task_struct *prev)
 {
+	u64 ns = spin_ns;
+
 	struct rig_cpu *seen = cpu_seen(cpu);
 	struct task_struct *p;
 
@@ -147,6 +172,10 @@ void BPF_STRUCT_OPS(rig_dispatch, s32 cpu, struct task_struct *prev)
 	seen->rounds++;
 	if (prev && !prev->scx.slice)
 		seen->zero_prevs++;
+	if (ns && cpu == spin_cpu) {
+		spin_ns = 0;
+		spin(ns);
+	}
 
 	if (!trap) {
 		if (!held(cpu))
@@ -232,7 +261,13 @@ void BPF_STRUCT_OPS(rig_cpu_offline, s32 cpu)
 
 static int rig_timer_fired(void *map, u32 *key, struct bpf_timer *timer)
 {
+	u64 ns = timer_spin_ns;
 	u32 i;
+
+	if (ns) {
+		timer_spin_ns = 0;
+		spin(ns);
+	}
 
 	bpf_for(i, 0, timer_times) {
 		shoot();

@@ -1,0 +1,487 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Whom the watchdog blames and whom it does not: stale times, higher classes,
+ * CPUs and machines that stood still, a CPU stuck in ops.dispatch(); what it
+ * says, and how it looks. What the built-in core does differently is expected of
+ * it: this program runs on both.
+ */
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "harness.h"
+
+#define TIMEOUT_MS	2000
+#define SHORT_MS	500	/* where CPUs are busy, which takes an emulator long */
+#define SPIN_MS		800	/* more than that */
+#define STUCK_MS	1500	/* more than a second */
+#define STOP_MS		800	/* all CPUs, which takes it even longer */
+#define CPU		2
+#define OTHER		3
+#define RT_RUNTIME	"/proc/sys/kernel/sched_rt_runtime_us"
+
+static struct rig *start_with(unsigned int timeout_ms, unsigned int dump_len)
+{
+	struct rig *rig = rig_open(false, timeout_ms);
+
+	rig->struct_ops.rig_ops->exit_dump_len = dump_len;
+	rig_finish(rig);
+	rig->data->slice = 5 * MS * MS;
+	if (rig_start(rig))
+		die("cannot enable the scheduler");
+	counters_mark();
+	return rig;
+}
+
+static struct rig *start(void)
+{
+	return start_with(TIMEOUT_MS, 0);
+}
+
+static void stop(struct rig *rig)
+{
+	rig_stop(rig);
+	rig__destroy(rig);
+}
+
+static bool stays(struct rig *rig, long usecs)
+{
+	usleep(usecs);
+	if (sched_ext_is("enabled") && !at(&rig->data->uei.kind))
+		return true;
+	rig_thrown_out(rig, "", 0);
+	return false;
+}
+
+/* As the module says it, or "" on the built-in core, which does not. */
+static const char *ours(const char *words)
+{
+	return module_in_charge() ? words : "";
+}
+
+/* A part of what it was thrown out for. */
+static bool said(struct rig *rig, const char *words)
+{
+	if (strstr(rig->data->uei.msg, words))
+		return true;
+	note("not said: %s", words);
+	return false;
+}
+
+/* --- what a report says ----------------------------------------------------------- */
+
+static void report_of_parked(void)
+{
+	struct rig *rig = start();
+	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
+
+	usleep(50 * MS);
+	rig->bss->drop_pid = task.pid;
+	task_wake(&task);
+	result(rig_thrown_out(rig, "failed to run for", 4 * TIMEOUT_MS * MS) &&
+	       said(rig, ours("on CPU 2: waits with the BPF scheduler, the CPU runs ")) &&
+	       said(rig, ours("swapper/2[0] (idle), last dispatch ")) &&
+	       said(rig, ours(" ms ago, last kick ")) && said(rig, ours(", 0 guard trips")),
+	       "of a task that the BPF scheduler keeps to itself");
+	task_stop(&task);
+	stop(rig);
+}
+
+static void report_of_queued(void)
+{
+	struct rig *rig = start();
+	struct task first = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
+	struct task second = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
+	char why[64];
+
+	usleep(50 * MS);
+	rig->bss->hold[CPU] = true;
+	task_wake(&first);
+	usleep(10 * MS);
+	task_wake(&second);
+	kick(rig, CPU, 0);
+	snprintf(why, sizeof(why), "[%d] failed to run for", first.pid);
+	result(rig_thrown_out(rig, why, 4 * TIMEOUT_MS * MS) &&
+	       said(rig, ours("waits on DSQ 0x2 (length 2), the CPU runs swapper/2[0] (idle), ")) &&
+	       !strstr(rig->data->uei.msg, "last kick never"),
+	       "of one on a queue that nobody looks at");
+	task_stop(&first);
+	task_stop(&second);
+	stop(rig);
+}
+
+static void report_of_local(void)
+{
+	struct rig *rig = start();
+	struct task hog, task;
+	char who[64];
+
+	rig->data->slice = SLICE_INF;
+	task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
+	usleep(50 * MS);
+	rig->bss->local_pid = task.pid;
+	hog = task_start(TASK_HOG, CPU, SCHED_EXT_POLICY, NULL);
+	/* the first slice is not from us, and ends */
+	await(task_count(&hog), 1000 * MS);
+	usleep(100 * MS);
+	task_wake(&task);
+	snprintf(who, sizeof(who), "[%d] (ext), last dispatch ", hog.pid);
+	result(rig_thrown_out(rig, "failed to run for", 4 * TIMEOUT_MS * MS) &&
+	       said(rig, ours("on CPU 2: waits on the local DSQ (length 1), the CPU runs ")) &&
+	       said(rig, ours(who)),
+	       "of one behind a task with an endless slice");
+	task_stop(&hog);
+	task_stop(&task);
+	stop(rig);
+}
+
+/* The patched kernel does this for both cores, the stock kernel does not. */
+static void dump_begins_with_it(void)
+{
+	struct rig *rig = start_with(TIMEOUT_MS, 4096);
+	struct task first = task_start(TASK_SLEEPER, OTHER, SCHED_EXT_POLICY, NULL);
+	struct task others[30];
+	char who[32], *dump, *cpu;
+
+	for (int i = 0; i < ARRAY_SIZE(others); i++)
+		others[i] = task_start(TASK_SLEEPER, i % OTHER, SCHED_EXT_POLICY, NULL);
+	usleep(100 * MS);
+	for (int i = 0; i <= OTHER; i++)
+		rig->bss->hold[i] = true;
+	task_wake(&first);
+	usleep(TIMEOUT_MS / 2 * MS);
+	for (int i = 0; i < ARRAY_SIZE(others); i++)
+		task_wake(&others[i]);
+
+	snprintf(who, sizeof(who), "[%d]", first.pid);
+	rig_thrown_out(rig, who, 4 * TIMEOUT_MS * MS);
+	dump = rig->data_uei_dump->uei_dump;
+	cpu = strstr(dump, "----------\n\nCPU ");
+	result(strstr(dump, "TRUNCATED") && cpu && atoi(cpu + 16) == OTHER && strstr(cpu, who),
+	       "a dump that is cut off begins with the CPU of the task");
+	task_stop(&first);
+	for (int i = 0; i < ARRAY_SIZE(others); i++)
+		task_stop(&others[i]);
+	stop(rig);
+}
+
+/* --- how it looks ----------------------------------------------------------------- */
+
+static void scan_of_nothing(void)
+{
+	struct rig *rig = start();
+
+	sleep(5);
+	result(counted("scans", 3, LONG_MAX) && counted("scan_rqs", 12, LONG_MAX) &&
+	       counted("scan_locks", 0, 0) && counted("scan_tasks", 0, 0),
+	       "run queues without waiting tasks are not locked");
+	stop(rig);
+}
+
+/*
+ * With a timeout of one jiffy the built-in core scans without a pause. It does
+ * not count how often.
+ */
+static void scan_of_short_timeout(void)
+{
+	struct rig *rig = start_with(1, 0);
+
+	usleep(500 * MS);
+	result(counted("scans", 10, 600), "a timeout of a jiffy leaves a jiffy between two scans");
+	stop(rig);
+}
+
+/*
+ * The list of waiting tasks is in the order in which they were last queued. The
+ * one that waits longest comes last here, far behind the first step.
+ */
+static void scan_of_many(void)
+{
+	static struct task tasks[200];
+	struct rig *rig = start();
+	struct task oldest = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
+	char why[64];
+	long locks;
+
+	for (int i = 0; i < ARRAY_SIZE(tasks); i++)
+		tasks[i] = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
+	usleep(100 * MS);
+	rig->bss->hold[CPU] = true;
+	task_wake(&oldest);
+	/* for longer than the time between two scans */
+	usleep(TIMEOUT_MS * 3 / 4 * MS);
+	for (int i = 0; i < ARRAY_SIZE(tasks); i++)
+		task_wake(&tasks[i]);
+	if (setpriority(PRIO_PROCESS, oldest.pid, 1))
+		die("cannot queue a task anew");
+
+	snprintf(why, sizeof(why), "[%d] failed to run for", oldest.pid);
+	result(rig_thrown_out(rig, why, 4 * TIMEOUT_MS * MS),
+	       "the last of 201 waiting tasks is found");
+	locks = moved("scan_locks");
+	result(counted("scan_tasks", 200, LONG_MAX) && counted("scan_locks", 4, LONG_MAX) &&
+	       counted("scan_tasks", 0, 64 * locks),
+	       "no more than 64 of them at a time");
+	task_stop(&oldest);
+	for (int i = 0; i < ARRAY_SIZE(tasks); i++)
+		task_stop(&tasks[i]);
+	stop(rig);
+}
+
+/* Tasks that come and go while the watchdog looks. */
+static void scan_of_busy(void)
+{
+	static struct task tasks[100];
+	struct rig *rig = start_with(SHORT_MS, 0);
+
+	for (int i = 0; i < ARRAY_SIZE(tasks); i++)
+		tasks[i] = task_start(TASK_YIELDER, CPU, SCHED_EXT_POLICY, NULL);
+	result(stays(rig, SHORT_MS * 3 / 2 * MS) && counted("scan_tasks", 100, LONG_MAX) &&
+	       counted("scan_locks", 4, LONG_MAX) && counted("stalls", 0, 0),
+	       "tasks that come and go are no stall");
+	for (int i = 0; i < ARRAY_SIZE(tasks); i++)
+		task_stop(&tasks[i]);
+	stop(rig);
+}
+
+/*
+ * A task waits, goes to another class for longer than the timeout, comes back,
+ * and waits for less than that. The patched kernel forgets since when it waited
+ * the first time, whichever core is in charge; the stock kernel throws the
+ * scheduler out.
+ */
+static void stale_time(void)
+{
+	struct rig *rig = start();
+	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
+	bool ok;
+
+	usleep(50 * MS);
+	rig->bss->drop_pid = task.pid;
+	task_wake(&task);
+	usleep(100 * MS);
+	ok = task_policy(&task, SCHED_OTHER);
+	usleep(TIMEOUT_MS * 3 / 2 * MS);
+	ok = ok && task_policy(&task, SCHED_EXT_POLICY);
+	usleep(50 * MS);
+	task_wake(&task);
+	/* at least one scan, half a timeout after the other */
+	result(ok && rig->bss->dropped >= 2 && stays(rig, TIMEOUT_MS * 3 / 4 * MS),
+	       "the time before a task left sched_ext does not count");
+	result(rig_thrown_out(rig, "failed to run for", 4 * TIMEOUT_MS * MS),
+	       "the time since it is back does");
+	task_stop(&task);
+	stop(rig);
+}
+
+/* --- whom it does not blame ------------------------------------------------------- */
+
+/* Above sched_ext on CPU, and never off it. */
+static struct task start_rt_hog(void)
+{
+	struct task hog = task_start(TASK_HOG, CPU, SCHED_FIFO, NULL);
+
+	if (!await(task_count(&hog), 5000 * MS))
+		die("the hog does not run");
+	return hog;
+}
+
+static void rt_hog(void)
+{
+	struct rig *rig = start_with(SHORT_MS, 0);
+	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
+	struct task hog;
+	char who[64];
+
+	usleep(50 * MS);
+	rig->bss->local_pid = task.pid;
+	hog = start_rt_hog();
+	task_wake(&task);
+	if (!module_in_charge()) {
+		result(rig_thrown_out(rig, "failed to run for", 4 * SHORT_MS * MS),
+		       "the built-in core blames the scheduler for a SCHED_FIFO task");
+	} else {
+		snprintf(who, sizeof(who), "has been running watchdog[%d] (rt) for ", hog.pid);
+		result(stays(rig, 3 * SHORT_MS * MS) && counted("excused_class", 1, LONG_MAX) &&
+		       !task_count(&task),
+		       "a bound task that a SCHED_FIFO task keeps off is not held against it");
+		result(dmesg_count(who) == 1, "the kernel log names the SCHED_FIFO task once");
+	}
+	task_stop(&hog);
+	result(await(task_count(&task) == 1, 1000 * MS), "and runs when that is gone");
+	task_stop(&task);
+	stop(rig);
+}
+
+/* It could have put it on another CPU, so it gets one more timeout and no more. */
+static void rt_hog_and_free_task(void)
+{
+	struct rig *rig = start_with(SHORT_MS, 0);
+	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
+	struct task hog;
+	cpu_set_t set;
+
+	usleep(50 * MS);
+	rig->bss->local_pid = task.pid;
+	CPU_ZERO(&set);
+	CPU_SET(CPU, &set);
+	CPU_SET(OTHER, &set);
+	hog = start_rt_hog();
+	if (sched_setaffinity(task.pid, sizeof(set), &set))
+		die("cannot change a task's CPUs");
+	task_wake(&task);
+	result(!module_in_charge() || (stays(rig, SHORT_MS * 7 / 4 * MS) && !task_count(&task)),
+	       "one that was free to go elsewhere is not at first");
+	result(rig_thrown_out(rig, "failed to run for", 4 * SHORT_MS * MS) &&
+	       said(rig, ours("waits on the local DSQ (length 1), the CPU runs watchdog[")) &&
+	       said(rig, ours("] (rt)")) && counted("excused_class", 1, 2) &&
+	       counted("stalls", 1, 1),
+	       "but in the end it is");
+	task_stop(&hog);
+	task_stop(&task);
+	stop(rig);
+}
+
+/*
+ * A CPU that a hypervisor does not let run does not know. One that spins with
+ * IRQs off looks the same from outside, and from inside once it is over.
+ */
+static void stolen_cpu(void)
+{
+	struct rig *rig = start_with(SHORT_MS, 0);
+	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
+	struct task spinner = task_start(TASK_SPINNER, CPU, SCHED_EXT_POLICY, rig);
+
+	usleep(50 * MS);
+	rig->bss->local_pid = spinner.pid;
+	rig->bss->hold[CPU] = true;
+	task_wake(&task);
+	order_spin(&spinner, SPIN_MS, true);
+	rig->bss->hold[CPU] = false;
+	if (module_in_charge())
+		/* the latter if the timer of the next scan was on that CPU */
+		result(stays(rig, SPIN_MS * MS) &&
+		       (moved("excused_stolen") || moved("scans_late")) &&
+		       await(task_count(&task) == 1, 1000 * MS),
+		       "a CPU that stood still is not held against it");
+	else
+		result(rig_thrown_out(rig, "failed to", 4 * SHORT_MS * MS),
+		       "the built-in core blames the scheduler for a CPU that stood still");
+	carried_out(&spinner, 1000 * MS);
+	task_stop(&spinner);
+	task_stop(&task);
+	stop(rig);
+}
+
+/* And a machine that is stopped is one whose CPUs all do so at the same time. */
+static void stopped_machine(void)
+{
+	struct rig *rig = start_with(STOP_MS / 2, 0);
+	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
+	cpu_set_t set;
+	char ms[16];
+
+	CPU_ZERO(&set);
+	CPU_SET(CPU, &set);
+	CPU_SET(OTHER, &set);
+	usleep(50 * MS);
+	/* not excused for what happened to one CPU */
+	if (sched_setaffinity(task.pid, sizeof(set), &set))
+		die("cannot change a task's CPUs");
+	rig->bss->hold[CPU] = true;
+	rig->bss->hold[OTHER] = true;
+	task_wake(&task);
+	usleep(10 * MS);
+	snprintf(ms, sizeof(ms), "%d", STOP_MS);
+	if (!file_write("/sys/module/scx_spin/parameters/machine_ms", ms))
+		die("cannot stop the machine");
+
+	if (module_in_charge()) {
+		result(stays(rig, STOP_MS / 4 * MS) && counted("scans_late", 1, 1),
+		       "a machine that stood still is not held against it");
+		rig->bss->hold[CPU] = false;
+		rig->bss->hold[OTHER] = false;
+		kick(rig, CPU, 0);
+		kick(rig, OTHER, 0);
+		result(await(task_count(&task) == 1, 1000 * MS) && sched_ext_is("enabled"),
+		       "and its tasks run on");
+	} else {
+		result(rig_thrown_out(rig, "failed to", 2 * STOP_MS * MS),
+		       "the built-in core blames the scheduler for a machine that stood still");
+	}
+	task_stop(&task);
+	stop(rig);
+}
+
+/* --- a CPU that does not come out of ops.dispatch() --------------------------------- */
+
+static void stuck_dispatch(void)
+{
+	struct rig *rig = start_with(0, 0);
+	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
+	/* busy CPUs tick */
+	struct task hog = task_start(TASK_HOG, OTHER, SCHED_OTHER, NULL);
+
+	usleep(50 * MS);
+	rig->bss->spin_cpu = CPU;
+	rig->bss->spin_ns = STUCK_MS * 1000000ULL;
+	task_wake(&task);
+	if (module_in_charge())
+		result(rig_thrown_out(rig, "CPU 2 is stuck in the dispatch path since 1",
+				      2 * STUCK_MS * MS) &&
+		       counted("stuck_dispatches", 1, LONG_MAX) && rig->bss->spun == 1,
+		       "another CPU notices that one is stuck in ops.dispatch()");
+	else
+		result(stays(rig, 2 * STUCK_MS * MS) && rig->bss->spun == 1,
+		       "the built-in core does not notice a CPU that is stuck in ops.dispatch()");
+	task_stop(&hog);
+	task_stop(&task);
+	stop(rig);
+}
+
+static const struct {
+	void (*run)(void);
+	int results, results_builtin;
+} tests[] = {
+	{ report_of_parked, 1, 1 },
+	{ report_of_queued, 1, 1 },
+	{ report_of_local, 1, 1 },
+	{ dump_begins_with_it, 1, 1 },
+	{ scan_of_nothing, 1, 1 },
+	{ scan_of_short_timeout, 1, 1 },
+	{ scan_of_many, 2, 2 },
+	{ scan_of_busy, 1, 1 },
+	{ stale_time, 2, 2 },
+	{ rt_hog, 3, 2 },
+	{ rt_hog_and_free_task, 2, 2 },
+	{ stolen_cpu, 1, 1 },
+	{ stopped_machine, 2, 1 },
+	{ stuck_dispatch, 1, 1 },
+};
+
+int main(void)
+{
+	/* those to run, a bit for each */
+	long wanted = setting("TESTS", -1);
+	int plan = 0;
+
+	harness_init();
+	for (int i = 0; i < ARRAY_SIZE(tests); i++)
+		if (wanted & (1L << i))
+			plan += module_in_charge() ? tests[i].results : tests[i].results_builtin;
+	ksft_set_plan(plan);
+	if (sysconf(_SC_NPROCESSORS_ONLN) <= OTHER)
+		die("4 CPUs are needed");
+	if (!file_write(RT_RUNTIME, "-1"))
+		die("cannot let SCHED_FIFO tasks have all the time");
+	if (test_module_insert("scx_spin"))
+		die("cannot insert scx_spin.ko");
+	stay_on(0);
+
+	for (int i = 0; i < ARRAY_SIZE(tests); i++)
+		if (wanted & (1L << i))
+			tests[i].run();
+	test_module_remove("scx_spin");
+	ksft_finished();
+}
