@@ -114,9 +114,10 @@ impl Task {
             .then_some(Claimed(self))
     }
 
-    fn holding_cpu(&self) -> *mut i32 {
-        // SAFETY: The task is there.
-        unsafe { addr_of_mut!((*self.as_raw()).scx.holding_cpu) }
+    /// The sign on it, written by who has it claimed, or the lock of its DSQ or run queue.
+    fn holding_cpu(&self) -> &Atomic<i32> {
+        // SAFETY: The task is there. C's accesses are no wider, and by these rules ordered.
+        unsafe { Atomic::from_ptr(addr_of_mut!((*self.as_raw()).scx.holding_cpu)) }
     }
 }
 
@@ -190,8 +191,8 @@ impl<'h> Held<'h> {
     /// The task is claimed, or its DSQ locked: what keeps it on its run queue ends after this.
     pub(super) fn new(task: &'h Task, this_rq: &ThisRq<'_>) -> Self {
         let cpu = this_rq.cpu().as_u32() as i32;
-        // SAFETY: The task is there. By what callers have of it nobody else writes.
-        unsafe { task.holding_cpu().write_volatile(cpu) };
+        // By what callers have of it nobody else writes.
+        task.holding_cpu().store(cpu, Relaxed);
         Self {
             task,
             rq: Rq::of(task.cpu()),
@@ -203,8 +204,8 @@ impl<'h> Held<'h> {
     #[doc(alias = "unlink_dsq_and_lock_src_rq")]
     pub(crate) fn regain(self, lock: &mut Relock<'_>) -> Option<Owned<'h>> {
         lock.go(self.rq);
-        // SAFETY: The task is there, as IRQs have been off since it was seen.
-        let holding_cpu = unsafe { self.task.holding_cpu().read_volatile() };
+        // The task is there even so, as IRQs have been off since it was seen.
+        let holding_cpu = self.task.holding_cpu().load(Relaxed);
         if holding_cpu != self.cpu || self.task.cpu() != self.rq.cpu() {
             return None;
         }
@@ -247,11 +248,11 @@ impl<'h> Owned<'h> {
 
     fn enqueue(self, dsq: *mut scx_dispatch_q, enq_flags: u64) {
         let p = self.0.as_raw();
+        // The sign and the DSQ that it was taken from are what remains of `Held`.
+        self.0.holding_cpu().store(-1, Relaxed);
         // SAFETY: The task is on no DSQ and its run queue is locked, by the type invariants. That
-        // run queue is also the one of a local DSQ here. The sign and the DSQ that it was taken
-        // from are what remains of `Held`.
+        // run queue is also the one of a local DSQ here.
         unsafe {
-            self.0.holding_cpu().write_volatile(-1);
             addr_of_mut!((*p).scx.dsq).write_volatile(null_mut());
             bindings::scx_core_enqueue(dsq, p, enq_flags);
         }

@@ -9,27 +9,40 @@ use crate::bindings;
 use core::cell::UnsafeCell;
 use kernel::ffi::c_ulong;
 
-/// A `usize` that several CPUs access at once.
+/// A type that a CPU reads and writes in one piece.
+///
+/// # Safety
+///
+/// It is so.
+pub(crate) unsafe trait AtomicType: Copy {}
+
+// SAFETY: A machine word.
+unsafe impl AtomicType for usize {}
+
+// SAFETY: No larger than a machine word.
+unsafe impl AtomicType for i32 {}
+
+/// A value that several CPUs access at once.
 #[repr(transparent)]
-pub(crate) struct Atomic(UnsafeCell<usize>);
+pub(crate) struct Atomic<T: AtomicType = usize>(UnsafeCell<T>);
 
 // SAFETY: All accesses are marked as C's `READ_ONCE()` and `WRITE_ONCE()` or stronger.
-unsafe impl Sync for Atomic {}
+unsafe impl<T: AtomicType> Sync for Atomic<T> {}
 
 /// The ordering of a load.
-pub(crate) trait Load {
+pub(crate) trait Load<T> {
     /// # Safety
     ///
     /// `p` is valid for reads.
-    unsafe fn load(p: *const usize) -> usize;
+    unsafe fn load(p: *const T) -> T;
 }
 
 /// The ordering of a store.
-pub(crate) trait Store {
+pub(crate) trait Store<T> {
     /// # Safety
     ///
     /// `p` is valid for writes.
-    unsafe fn store(p: *mut usize, v: usize);
+    unsafe fn store(p: *mut T, v: T);
 }
 
 /// No ordering.
@@ -41,21 +54,21 @@ pub(crate) struct Acquire;
 /// Earlier accesses stay before this store.
 pub(crate) struct Release;
 
-impl Load for Relaxed {
-    unsafe fn load(p: *const usize) -> usize {
+impl<T: AtomicType> Load<T> for Relaxed {
+    unsafe fn load(p: *const T) -> T {
         // SAFETY: By the requirement of the trait. Volatile is what C's READ_ONCE() is.
         unsafe { p.read_volatile() }
     }
 }
 
-impl Store for Relaxed {
-    unsafe fn store(p: *mut usize, v: usize) {
+impl<T: AtomicType> Store<T> for Relaxed {
+    unsafe fn store(p: *mut T, v: T) {
         // SAFETY: By the requirement of the trait. Volatile is what C's WRITE_ONCE() is.
         unsafe { p.write_volatile(v) };
     }
 }
 
-impl Load for Acquire {
+impl Load<usize> for Acquire {
     unsafe fn load(p: *const usize) -> usize {
         // SAFETY: By the requirement of the trait.
         // CAST: `usize` and C's `unsigned long` are the same in the kernel.
@@ -63,7 +76,7 @@ impl Load for Acquire {
     }
 }
 
-impl Store for Release {
+impl Store<usize> for Release {
     unsafe fn store(p: *mut usize, v: usize) {
         // SAFETY: By the requirement of the trait.
         // CAST: `usize` and C's `unsigned long` are the same in the kernel.
@@ -71,24 +84,31 @@ impl Store for Release {
     }
 }
 
-impl Atomic {
-    pub(crate) const fn new(v: usize) -> Self {
+impl<T: AtomicType> Atomic<T> {
+    pub(crate) const fn new(v: T) -> Self {
         Self(UnsafeCell::new(v))
     }
 
     /// # Safety
     ///
     /// `p` is valid for reads and writes during `'a`, and all accesses meanwhile are atomic.
-    pub(crate) unsafe fn from_ptr<'a>(p: *mut usize) -> &'a Self {
+    pub(crate) unsafe fn from_ptr<'a>(p: *mut T) -> &'a Self {
         // SAFETY: By the requirement above; `repr(transparent)`.
         unsafe { &*p.cast::<Self>() }
     }
 
-    pub(crate) fn load<O: Load>(&self, _: O) -> usize {
+    pub(crate) fn load<O: Load<T>>(&self, _: O) -> T {
         // SAFETY: A reference is valid.
         unsafe { O::load(self.0.get()) }
     }
 
+    pub(crate) fn store<O: Store<T>>(&self, v: T, _: O) {
+        // SAFETY: A reference is valid, and all accesses are atomic.
+        unsafe { O::store(self.0.get(), v) };
+    }
+}
+
+impl Atomic {
     /// Stores `new` if the value is `old`, and says whether it was. A full barrier if so.
     pub(crate) fn cmpxchg(&self, old: usize, new: usize) -> bool {
         // SAFETY: A reference is valid, and all accesses are atomic.
@@ -97,10 +117,5 @@ impl Atomic {
             bindings::atomic_long_cmpxchg(self.0.get().cast(), old as c_ulong, new as c_ulong)
                 == old as c_ulong
         }
-    }
-
-    pub(crate) fn store<O: Store>(&self, v: usize, _: O) {
-        // SAFETY: A reference is valid, and all accesses are atomic.
-        unsafe { O::store(self.0.get(), v) };
     }
 }
