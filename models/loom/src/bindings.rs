@@ -52,3 +52,14 @@ pub(crate) unsafe fn smp_store_release(p: *mut c_ulong, v: c_ulong) {
     // SAFETY: By the requirement of the callers.
     unsafe { p.write(v) };
 }
+
+pub(crate) unsafe fn atomic_long_cmpxchg(p: *mut c_ulong, old: c_ulong, new: c_ulong) -> c_ulong {
+    // SAFETY: By the requirement of the callers.
+    unsafe {
+        let was = p.read();
+        if was == old {
+            p.write(new);
+        }
+        was
+    }
+}
