@@ -48,6 +48,8 @@ enum Step<'h> {
     NotFound,
     /// It was not the last step of a pass, or another pass is needed.
     Unfinished,
+    /// As before, and there is no way to go on before a pass of another DSQ is over.
+    Stuck,
 }
 
 /// Moves the first task of `dsq` that may run on the CPU of `rq` to its local DSQ. Goes on only as
@@ -72,18 +74,17 @@ pub(super) fn consume<'h>(
         if dsq.is_empty() {
             return false;
         }
-        if limited && steps >= MAX_STEPS {
-            this_rq.count(counter::SCAN_BREAKS);
-            this_rq.set_unfinished(true);
+        if steps == MAX_STEPS {
+            put_off(this_rq);
             return false;
         }
         if steps != 0 && !is_wanted() {
             this_rq.count(counter::SCAN_ABORTS);
             return false;
         }
-        steps = steps.saturating_add(1);
+        steps = if limited { steps.saturating_add(1) } else { 0 };
 
-        match step(dsq.walk(this_rq, rq), limited) {
+        match step(dsq.walk(this_rq, rq, limited), limited) {
             Step::Moved => {
                 this_rq.count(counter::CONSUME_LOCAL);
                 return true;
@@ -100,13 +101,26 @@ pub(super) fn consume<'h>(
             }
             Step::NotFound => return false,
             Step::Unfinished => this_rq.count(counter::SCAN_STEPS),
+            Step::Stuck => {
+                put_off(this_rq);
+                return false;
+            }
         }
     }
 }
 
-/// Looks at the next [`STEP`] tasks.
-fn step<'h>(mut walk: Walk<'_, 'h>, may_repeat: bool) -> Step<'h> {
-    for _ in 0..STEP {
+/// Leaves the rest to the next scheduling cycle of this CPU, which is to come soon.
+fn put_off(this_rq: &ThisRq<'_>) {
+    this_rq.count(counter::SCAN_BREAKS);
+    this_rq.set_unfinished(true);
+}
+
+/// Looks at the next [`STEP`] tasks, or, unless it is `limited`, at all of them.
+fn step<'h>(mut walk: Walk<'_, 'h>, limited: bool) -> Step<'h> {
+    let mut seen = 0u32;
+
+    while !limited || seen < STEP {
+        seen = seen.saturating_add(1);
         let Some(candidate) = walk.next() else {
             return if walk.saw_all() {
                 Step::NotFound
@@ -122,13 +136,16 @@ fn step<'h>(mut walk: Walk<'_, 'h>, may_repeat: bool) -> Step<'h> {
         match fits(candidate.task(), candidate.rq()) {
             Ok(()) => return Step::Held(candidate.take()),
             // It is about to be free to go, and nobody else might come for it.
-            Err(Misfit::MigrationDisabled) if may_repeat && candidate.task().on_cpu() => {
+            Err(Misfit::MigrationDisabled) if limited && candidate.task().on_cpu() => {
                 walk.miss();
             }
             Err(_) => {}
         }
     }
 
-    walk.park();
-    Step::Unfinished
+    if walk.park() {
+        Step::Unfinished
+    } else {
+        Step::Stuck
+    }
 }

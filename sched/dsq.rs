@@ -123,7 +123,8 @@ impl Dsq {
         unsafe { bindings::raw_spin_unlock(addr_of_mut!((*self.as_raw()).lock)) };
     }
 
-    /// Walks its tasks to find one for `rq`: from the first on, or from where this CPU parked.
+    /// Walks its tasks to find one for `rq`: from the first on, or, if it is to `resume`, from where
+    /// this CPU parked.
     ///
     /// # Context
     ///
@@ -132,14 +133,14 @@ impl Dsq {
         &'h self,
         this_rq: &'h ThisRq<'_>,
         rq: &'a mut Rq<Locked>,
+        resume: bool,
     ) -> Walk<'a, 'h> {
         let cursor = Cursor::of(this_rq);
         cursor.recall_if_wanted(self);
 
         self.lock();
-        let (node, seq) = cursor
-            .unpark(self)
-            .unwrap_or_else(|| (self.head(), self.seq()));
+        let parked = if resume { cursor.unpark(self) } else { None };
+        let (node, seq) = parked.unwrap_or_else(|| (self.head(), self.seq()));
         // INVARIANT: Locked, and both are what the cursor or the head is next to.
         Walk {
             dsq: self,
@@ -202,10 +203,10 @@ impl<'a, 'h> Walk<'a, 'h> {
         self.seq == self.dsq.seq()
     }
 
-    /// Lets the next walk of this CPU go on behind the task that was last seen. If the CPU has
-    /// parked elsewhere, that begins at the first task instead.
-    pub(crate) fn park(self) {
-        self.cursor.park(self.dsq, self.node, self.seq);
+    /// Lets the next walk of this CPU go on behind the task that was last seen. False if the CPU
+    /// has parked elsewhere: that begins at the first task then.
+    pub(crate) fn park(self) -> bool {
+        self.cursor.park(self.dsq, self.node, self.seq)
     }
 }
 
@@ -369,19 +370,20 @@ impl<'h> Cursor<'h> {
     }
 
     /// Leaves the cursor behind `node` in `dsq`, which is locked.
-    fn park(&self, dsq: &Dsq, node: *mut list_head, seq: u32) {
+    fn park(&self, dsq: &Dsq, node: *mut list_head, seq: u32) -> bool {
         // SAFETY: The cursor is this CPU's and on no list. `node` is on that of the DSQ, by the
         // invariant of `Walk`.
         unsafe {
             if self.parked_in().is_some() {
                 (*self.pcpu).cursor_wanted = (*self.pcpu).cursor_wanted.wrapping_add(1);
-                return;
+                return false;
             }
             (*self.pcpu).cursor.flags = ITER_CURSOR;
             (*self.pcpu).cursor_dsq = dsq.as_raw();
             (*self.pcpu).cursor_seq = seq;
             bindings::list_add(self.node(), node);
         }
+        true
     }
 }
 
