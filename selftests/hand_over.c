@@ -19,8 +19,8 @@
 
 #define FIRST		2
 #define LAST		3
-#define TASKS		6
-#define LOOKS		4
+#define TASKS		4
+#define LOOKS		2
 #define ENOUGH		5
 
 static struct sibling *skel;
@@ -66,7 +66,8 @@ static void test(enum sibling_way way, const char *what)
 		die("cannot enable the scheduler");
 	counters_mark();
 	for (int i = 0; i < TASKS; i++) {
-		tasks[i] = task_start(i % 2 ? TASK_SLEEPER : TASK_YIELDER, FIRST + i % 2, SCHED_EXT_POLICY, NULL);
+		tasks[i] = task_start(i % 2 ? TASK_SLEEPER : TASK_YIELDER, FIRST + i % 2,
+				      SCHED_EXT_POLICY, NULL);
 		ok &= !prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, tasks[i].pid, 0, 0);
 	}
 	ok &= all_run();

@@ -17,7 +17,7 @@ bool hold_back;			/* ops.dispatch() gives nothing */
 s32 to_global;			/* this task is enqueued there */
 s32 to_user;			/* and this one where ops.dispatch() looks */
 s32 to_user_too;
-u64 exit_ns;			/* what it takes to let go of one task, which is done while bypassing */
+u64 exit_ns;			/* what letting go of a task takes, done while bypassing */
 s32 order[KEEP_LOG];		/* tasks as they came to run */
 u32 logged;
 

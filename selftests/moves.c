@@ -32,9 +32,17 @@ static volatile struct script_task *seen(int task)
 	return &skel->bss->tasks[task];
 }
 
-static void step(struct script_step step)
+/* One more step: what happens to a task, and where it is to go. */
+static struct script_step *step(enum script_verb verb, int task, enum script_target target)
 {
-	steps[nr_steps++] = step;
+	struct script_step *step = &steps[nr_steps++];
+
+	memset(step, 0, sizeof(*step));
+	step->verb = verb;
+	step->task = task;
+	step->target = target;
+	step->slice = SLICE;
+	return step;
 }
 
 static bool carry_out(void)
@@ -76,8 +84,10 @@ static bool hog_runs(void)
 /* The hog runs on the target, for as long as nobody takes it away. */
 static bool start_hog(void)
 {
-	step((struct script_step) { .verb = STEP_DISPATCH, .task = HOG, .target = TO_LOCAL_ON,
-				    .cpu = TARGET, .slice = SLICE_INF });
+	struct script_step *to = step(STEP_DISPATCH, HOG, TO_LOCAL_ON);
+
+	to->cpu = TARGET;
+	to->slice = SLICE_INF;
 	return carry_out() && hog_runs();
 }
 
@@ -95,30 +105,26 @@ static void test_preempt(const char *how, bool move)
 	for (int i = 0; ok && i < TIMES; i++) {
 		unsigned long long count = task_count(&tasks[SLEEPER_A]);
 		unsigned long long enqueues = seen(HOG)->enqueues;
-		struct script_step preempt = {
-			.verb = STEP_DISPATCH, .task = SLEEPER_A, .target = TO_LOCAL_ON,
-			.cpu = TARGET, .slice = SLICE, .flags = ENQ_PREEMPT,
-		};
+		struct script_step *preempt;
 
 		sched_setaffinity(tasks[SLEEPER_A].pid, sizeof(here), &here);
 		ok = wake(SLEEPER_A);
 		/* it waits on the first CPU, but may go */
 		sched_setaffinity(tasks[SLEEPER_A].pid, sizeof(both), &both);
 		if (move) {
-			step((struct script_step) { .verb = STEP_DISPATCH, .task = SLEEPER_A,
-						    .target = TO_DSQ, .slice = SLICE });
+			step(STEP_DISPATCH, SLEEPER_A, TO_DSQ);
 			ok = ok && carry_out();
-			preempt.verb = STEP_MOVE;
 		}
-		step(preempt);
+		preempt = step(move ? STEP_MOVE : STEP_DISPATCH, SLEEPER_A, TO_LOCAL_ON);
+		preempt->cpu = TARGET;
+		preempt->flags = ENQ_PREEMPT;
 		ok = ok && carry_out();
 		ran += await(task_count(&tasks[SLEEPER_A]) > count, 100 * MS);
 		went += seen(HOG)->enqueues > enqueues;
 		if (task_count(&tasks[SLEEPER_A]) == count) {
 			/* behind the hog: get it from there */
 			sched_setaffinity(tasks[SLEEPER_A].pid, sizeof(here), &here);
-			step((struct script_step) { .verb = STEP_DISPATCH, .task = SLEEPER_A,
-						    .target = TO_LOCAL, .slice = SLICE });
+			step(STEP_DISPATCH, SLEEPER_A, TO_LOCAL);
 			ok = ok && carry_out() &&
 				await(task_count(&tasks[SLEEPER_A]) > count, 1000 * MS);
 		} else {
@@ -141,8 +147,7 @@ static void test_slice(void)
 	bool ok, kept = true;
 
 	for (int i = 0; i < TIMES; i++) {
-		step((struct script_step) { .verb = STEP_DISPATCH, .task = HOG, .target = TO_DSQ,
-					    .slice = 1 });
+		step(STEP_DISPATCH, HOG, TO_DSQ)->slice = 1;
 		ok = carry_out();
 		usleep(10 * MS);
 		after = slice_left(HOG);
@@ -171,9 +176,10 @@ static void test_vtime(void)
 	bool ok = wake(SLEEPER_A) && wake(SLEEPER_B) && wake(SLEEPER_C), ordered;
 
 	for (int i = 0; i < 4; i++) {
-		step((struct script_step) { .verb = STEP_DISPATCH, .task = calls[i].task,
-					    .target = TO_DSQ, .dsq = PRIQ, .slice = SLICE,
-					    .vtime = calls[i].vtime });
+		struct script_step *to = step(STEP_DISPATCH, calls[i].task, TO_DSQ);
+
+		to->dsq = PRIQ;
+		to->vtime = calls[i].vtime;
 		ok = ok && carry_out();
 	}
 	run_prog(skel->progs.script_list, &args, sizeof(args));
@@ -181,14 +187,16 @@ static void test_vtime(void)
 	ordered = !memcmp(got->tasks, want, sizeof(want));
 	note("%d, %d, %d are there", got->tasks[0], got->tasks[1], got->tasks[2]);
 	for (int i = 0; i < 3; i++)
-		step((struct script_step) { .verb = STEP_CONSUME, .dsq = PRIQ });
+		step(STEP_CONSUME, 0, TO_DSQ)->dsq = PRIQ;
 	ok = ok && carry_out();
 	for (int i = SLEEPER_A; i < TASKS; i++)
-		ok = ok && await(seen(i)->runs == seen(i)->sleeps && task_count(&tasks[i]), 500 * MS);
+		ok = ok && await(seen(i)->runs == seen(i)->sleeps, 500 * MS) &&
+			task_count(&tasks[i]);
 	if (FIXED_OWNERSHIP)
 		result(ok && ordered, "a spurious dispatch leaves the order of a queue alone");
 	else
-		result(ok && !ordered, "a spurious dispatch upsets the order of a queue, in this kernel");
+		result(ok && !ordered,
+		       "a spurious dispatch upsets the order of a queue, in this kernel");
 }
 
 int main(void)

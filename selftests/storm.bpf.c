@@ -163,7 +163,8 @@ static void move_one(s32 cpu)
 		if (random & 3)
 			continue;
 		if (random & 4)
-			moved = scx_bpf_dispatch_vtime_from_dsq(BPF_FOR_EACH_ITER, p, STORM_PRIQ, 0);
+			moved = scx_bpf_dispatch_vtime_from_dsq(BPF_FOR_EACH_ITER, p,
+								STORM_PRIQ, 0);
 		else
 			moved = scx_bpf_dispatch_from_dsq(BPF_FOR_EACH_ITER, p, STORM_SHARED,
 							  random & 8 ? SCX_ENQ_HEAD : 0);
@@ -191,8 +192,9 @@ void BPF_STRUCT_OPS(storm_dispatch, s32 cpu, struct task_struct *prev)
 
 void BPF_STRUCT_OPS(storm_running, struct task_struct *p)
 {
-	struct storm_task *task = bpf_task_storage_get(&tasks, p, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct storm_task *task;
 
+	task = bpf_task_storage_get(&tasks, p, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (task && __sync_fetch_and_add(&task->on, 1))
 		__sync_fetch_and_add(&doubles, 1);
 	be_slow();

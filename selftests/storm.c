@@ -115,24 +115,25 @@ static void wake_tasks(void)
 }
 
 static const struct storm_kind {
-	const char *name;
 	void (*blow[STORMERS])(void);
-	unsigned int ways;
+	const char *name;
+	unsigned int ways;		/* of enum storm_way */
 	bool slow;
 	bool naive;
 	const char *what;
 } kinds[] = {
-	{ "wakeup", { wake_tasks, wake_tasks }, WAY_QUEUE, true, true,
+	{ { wake_tasks, wake_tasks }, "wakeup", WAY_QUEUE, true, true,
 	  "wakeups of tasks that are sent elsewhere" },
-	{ "affinity", { change_affinity, change_affinity }, WAY_SHARED | WAY_PRIQ | WAY_QUEUE, false, false,
+	{ { change_affinity, change_affinity }, "affinity", WAY_SHARED | WAY_PRIQ | WAY_QUEUE,
+	  false, false,
 	  "CPUs that tasks may run on" },
-	{ "nice", { change_nice, wake_tasks }, WAY_SHARED | WAY_QUEUE, false, false,
+	{ { change_nice, wake_tasks }, "nice", WAY_SHARED | WAY_QUEUE, false, false,
 	  "nice values" },
-	{ "class", { change_class, wake_tasks }, WAY_QUEUE, true, false,
+	{ { change_class, wake_tasks }, "class", WAY_QUEUE, true, false,
 	  "classes of running tasks" },
-	{ "fork", { make_tasks, make_tasks }, WAY_QUEUE | WAY_ELSEWHERE, true, false,
+	{ { make_tasks, make_tasks }, "fork", WAY_QUEUE | WAY_ELSEWHERE, true, false,
 	  "new tasks that are sent elsewhere" },
-	{ "hotplug", { plug, change_affinity }, WAY_SHARED | WAY_PRIQ | WAY_QUEUE, false, false,
+	{ { plug, change_affinity }, "hotplug", WAY_SHARED | WAY_PRIQ | WAY_QUEUE, false, false,
 	  "CPUs that come and go" },
 };
 
@@ -185,7 +186,9 @@ static bool all_run(void)
 
 static void start_all(void)
 {
-	static const enum task_kind which[] = { TASK_SLEEPER, TASK_YIELDER, TASK_HOG, TASK_YIELDER };
+	static const enum task_kind which[] = {
+		TASK_SLEEPER, TASK_YIELDER, TASK_HOG, TASK_YIELDER,
+	};
 
 	for (int i = 0; i < TASKS; i++) {
 		tasks[i] = task_start(which[i % 4], 0, SCHED_EXT_POLICY, NULL);
@@ -239,7 +242,7 @@ static void blow(const struct storm_kind *kind, unsigned long long seed)
 	kernel_log("STORM ENDS");
 
 	skel->bss->slow_ns = 0;
-	note("%llu and %llu blows, %ld dispatches elsewhere, %ld moves, %ld cancelled, %ld spurious",
+	note("%llu, %llu blows, %ld dispatches elsewhere, %ld moves, %ld cancelled, %ld spurious",
 	     shared->blows[0], shared->blows[1], (long)skel->bss->elsewhere,
 	     (long)skel->bss->moves, (long)skel->bss->cancels, (long)skel->bss->spurious);
 	if (module_in_charge())
