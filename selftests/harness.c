@@ -282,6 +282,22 @@ struct task task_start(enum task_kind kind, int cpu, int policy, struct rig *rig
 	return task;
 }
 
+static bool sleeps(pid_t pid)
+{
+	char path[32], stat[256];
+	const char *end;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	/* the state comes after the name, which is in parentheses */
+	end = file_read(path, stat, sizeof(stat)) ? strrchr(stat, ')') : NULL;
+	return end && end[1] && end[2] == 'S';
+}
+
+bool task_asleep(const struct task *task, long usecs)
+{
+	return await(sleeps(task->pid), usecs);
+}
+
 void task_wake(struct task *task)
 {
 	if (write(task->wake_fd, "", 1) != 1)

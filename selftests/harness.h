@@ -128,6 +128,8 @@ void keep_on(pid_t pid, int cpu);
 pid_t kthread_pid(const char *name);
 
 struct task task_start(enum task_kind kind, int cpu, int policy, struct rig *rig);
+/* Wait until a TASK_SLEEPER sleeps, as it does once it has started. */
+bool task_asleep(const struct task *task, long usecs);
 void task_wake(struct task *task);
 void task_stop(struct task *task);
 unsigned long long task_count(const struct task *task);

@@ -220,7 +220,9 @@ int main(void)
 				      SCHED_OTHER, NULL);
 		skel->bss->tasks[i].pid = tasks[i].pid;
 	}
-	usleep(20 * MS);
+	for (int i = SLEEPER_A; i < TASKS; i++)
+		task_asleep(&tasks[i], 1000 * MS);
+	await(task_count(&tasks[HOG]), 1000 * MS);
 	if (sched_start(&sched))
 		die("cannot enable the scheduler");
 	for (int i = 0; i < TASKS; i++)

@@ -582,7 +582,8 @@ static void start(void)
 	}
 	for (int cpu = FIRST + 1; cpu <= LAST; cpu++)
 		gates[cpu] = task_start(TASK_HOG, cpu, SCHED_FIFO, NULL);
-	usleep(20 * MS);
+	for (int task = 0; task < TASKS; task++)
+		task_asleep(&workers[task], 1000 * MS);
 	if (sched_start(&sched))
 		die("cannot enable the scheduler");
 	for (int task = 0; task < TASKS; task++)
