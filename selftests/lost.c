@@ -206,7 +206,9 @@ int main(void)
 	if (storm == MAP_FAILED)
 		ksft_exit_fail_perror("mmap");
 
-	rig = rig_load(false, 0);
+	rig = rig_open(false, 0);
+	bpf_program__set_autoload(rig->progs.rig_switched, true);
+	rig_finish(rig);
 	rig->bss->timer_ns = MS * 1000;
 	rig->bss->targets = cpus;
 	rig->bss->kinds = ALL_KINDS;

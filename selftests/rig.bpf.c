@@ -195,19 +195,17 @@ void BPF_STRUCT_OPS(rig_dispatch, s32 cpu, struct task_struct *prev)
 void BPF_STRUCT_OPS(rig_running, struct task_struct *p)
 {
 	struct rig_cpu *seen = cpu_seen(bpf_get_smp_processor_id());
-	struct task_struct *prev;
+	/* the one that ran before; @p itself if only an attribute of it changes */
+	struct task_struct *prev = bpf_get_current_task_btf();
 	u32 i;
 
 	seen->running = p->pid;
-	if (seen->picked_at == seen->passes) {
-		/* the current task is still the one that ran before */
-		prev = bpf_get_current_task_btf();
+	if (seen->switched_at == seen->passes && prev->pid != p->pid) {
 		seen->unpassed_scx += prev->sched_class == p->sched_class;
 		seen->unpassed++;
 		seen->found = *(volatile u64 *)&seen->asked;
 		seen->found_idle = *(volatile u64 *)&seen->asked_idle;
 	}
-	seen->picked_at = seen->passes;
 	shoot_from_op();
 
 	if (!req.nr || p->pid != req.kicker)
@@ -337,6 +335,16 @@ int rig_balancing(void *ctx)
 	seen->answered = *(volatile u64 *)&seen->asked;
 	seen->answered_idle = *(volatile u64 *)&seen->asked_idle;
 	seen->passes++;
+	return 0;
+}
+
+/* Whatever was picked, of any class. */
+SEC("?tp_btf/sched_switch")
+int rig_switched(void *ctx)
+{
+	struct rig_cpu *seen = cpu_seen(bpf_get_smp_processor_id());
+
+	seen->switched_at = seen->passes;
 	return 0;
 }
 

@@ -29,9 +29,9 @@ struct rig_cpu {
 
 	/*
 	 * When a fair task blocks, 6.12 may pick what is on the local DSQ without
-	 * asking the core.
+	 * asking the core. Known only where rig_switched() is loaded.
 	 */
-	unsigned long long picked_at;	/* @passes when a task was last picked */
+	unsigned long long switched_at;	/* @passes at the latest switch of tasks */
 	unsigned long long unpassed;	/* tasks that were picked without a pass */
 	unsigned long long unpassed_scx; /* of them, after a task of sched_ext */
 	unsigned long long found;	/* of @asked, by the latest of them */
