@@ -43,10 +43,13 @@ static void test_idle(int target)
 	for (int i = 0; i < 3; i++) {
 		bool ok = kick_times(target, kinds[i].flags) >= TIMES - FEW;
 
-		/* an IDLE kick that finds a task there asks for no irq_work */
+		/* some may find a task of another class: then, IDLE ones ask for no irq_work */
 		result(ok && counted(kinds[i].count, TIMES, LONG_MAX) &&
 		       counted("kick_irq_work", TIMES - FEW, LONG_MAX) &&
-		       counted("kick_resched", TIMES - FEW, LONG_MAX),
+		       counted("kick_resched", 1, LONG_MAX) &&
+		       (!module_in_charge() ||
+			moved("kick_resched") + moved("kick_higher_class") +
+			moved("kick_idle_skipped") >= TIMES),
 		       "CPU %d, idle, is woken by %s kicks", target, kinds[i].name);
 	}
 }
@@ -110,6 +113,8 @@ int main(void)
 	rig = rig_load(false, 0);
 	if (rig_start(rig))
 		die("cannot enable the scheduler: %s", strerror(errno));
+	/* what that leaves to do is done, mostly on idle CPUs */
+	usleep(100 * MS);
 	for (int target = 1; target >= 0; target--) {
 		struct task hog;
 
