@@ -353,6 +353,8 @@ static void stolen_cpu(void)
 	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
 	struct task spinner = task_start(TASK_SPINNER, CPU, SCHED_EXT_POLICY, rig);
 
+	if (test_module_insert("scx_spin"))
+		die("cannot insert scx_spin.ko");
 	usleep(50 * MS);
 	rig->bss->local_pid = spinner.pid;
 	rig->bss->hold[CPU] = true;
@@ -372,6 +374,7 @@ static void stolen_cpu(void)
 	task_stop(&spinner);
 	task_stop(&task);
 	stop(rig);
+	test_module_remove("scx_spin");
 }
 
 /* And a machine that is stopped is one whose CPUs all do so at the same time. */
@@ -382,6 +385,8 @@ static void stopped_machine(void)
 	cpu_set_t set;
 	char ms[16];
 
+	if (test_module_insert("scx_spin"))
+		die("cannot insert scx_spin.ko");
 	CPU_ZERO(&set);
 	CPU_SET(CPU, &set);
 	CPU_SET(OTHER, &set);
@@ -412,6 +417,7 @@ static void stopped_machine(void)
 	}
 	task_stop(&task);
 	stop(rig);
+	test_module_remove("scx_spin");
 }
 
 /* --- a CPU that does not come out of ops.dispatch() --------------------------------- */
@@ -475,13 +481,10 @@ int main(void)
 		die("4 CPUs are needed");
 	if (!file_write(RT_RUNTIME, "-1"))
 		die("cannot let SCHED_FIFO tasks have all the time");
-	if (test_module_insert("scx_spin"))
-		die("cannot insert scx_spin.ko");
 	stay_on(0);
 
 	for (int i = 0; i < ARRAY_SIZE(tests); i++)
 		if (wanted & (1L << i))
 			tests[i].run();
-	test_module_remove("scx_spin");
 	ksft_finished();
 }
