@@ -18,7 +18,6 @@
 
 static char log_mark[64];
 static int link_fd = -1;
-static struct sched enabled;	/* the rig */
 
 bool file_read(const char *path, char *buf, size_t size)
 {
@@ -467,20 +466,37 @@ struct rig *rig_load(bool all, unsigned int timeout_ms)
 	return rig;
 }
 
+/* Two may be started at once. */
+static struct sched rig_sched(struct rig *rig)
+{
+	struct sched sched = sched_of(rig, rig_ops);
+
+	sched.link = rig->links.rig_ops;
+	return sched;
+}
+
 int rig_start(struct rig *rig)
 {
-	enabled = sched_of(rig, rig_ops);
-	return sched_start(&enabled);
+	struct sched sched = rig_sched(rig);
+	int ret = sched_start(&sched);
+
+	rig->links.rig_ops = sched.link;
+	return ret;
 }
 
 void rig_stop(struct rig *rig)
 {
-	sched_stop(&enabled);
+	struct sched sched = rig_sched(rig);
+
+	sched_stop(&sched);
+	rig->links.rig_ops = NULL;
 }
 
 bool rig_thrown_out(struct rig *rig, const char *why, long usecs)
 {
-	return sched_thrown_out(&enabled, why, usecs);
+	struct sched sched = rig_sched(rig);
+
+	return sched_thrown_out(&sched, why, usecs);
 }
 
 void kick(struct rig *rig, int cpu, unsigned long long flags)
