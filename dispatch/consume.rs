@@ -48,8 +48,6 @@ enum Step<'h> {
     NotFound,
     /// It was not the last step of a pass, or another pass is needed.
     Unfinished,
-    /// As before, and there is no way to go on before a pass of another DSQ is over.
-    Stuck,
 }
 
 /// Moves the first task of `dsq` that may run on the CPU of `rq` to its local DSQ. Goes on only as
@@ -75,7 +73,8 @@ pub(super) fn consume<'h>(
             return false;
         }
         if steps == MAX_STEPS {
-            put_off(this_rq);
+            this_rq.count(counter::SCAN_BREAKS);
+            this_rq.set_unfinished(true);
             return false;
         }
         if steps != 0 && !is_wanted() {
@@ -101,26 +100,26 @@ pub(super) fn consume<'h>(
             }
             Step::NotFound => return false,
             Step::Unfinished => this_rq.count(counter::SCAN_STEPS),
-            Step::Stuck => {
-                put_off(this_rq);
-                return false;
-            }
         }
     }
 }
 
-/// Leaves the rest to the next scheduling cycle of this CPU, which is to come soon.
-fn put_off(this_rq: &ThisRq<'_>) {
-    this_rq.count(counter::SCAN_BREAKS);
-    this_rq.set_unfinished(true);
-}
-
 /// Looks at the next [`STEP`] tasks, or, unless it is `limited`, at all of them.
+///
+/// At all of them as well if this CPU cannot remember its place, since it is in the middle of
+/// another DSQ: to begin at the first task again and again would strand the last.
 fn step<'h>(mut walk: Walk<'_, 'h>, limited: bool) -> Step<'h> {
-    let mut seen = 0u32;
+    let mut left = if limited { STEP } else { u32::MAX };
 
-    while !limited || seen < STEP {
-        seen = seen.saturating_add(1);
+    loop {
+        if left == 0 {
+            if walk.park() {
+                return Step::Unfinished;
+            }
+            left = u32::MAX;
+        }
+        left = left.saturating_sub(1);
+
         let Some(candidate) = walk.next() else {
             return if walk.saw_all() {
                 Step::NotFound
@@ -141,11 +140,5 @@ fn step<'h>(mut walk: Walk<'_, 'h>, limited: bool) -> Step<'h> {
             }
             Err(_) => {}
         }
-    }
-
-    if walk.park() {
-        Step::Unfinished
-    } else {
-        Step::Stuck
     }
 }

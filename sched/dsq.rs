@@ -204,8 +204,8 @@ impl<'a, 'h> Walk<'a, 'h> {
     }
 
     /// Lets the next walk of this CPU go on behind the task that was last seen. False if the CPU
-    /// has parked elsewhere: that begins at the first task then.
-    pub(crate) fn park(self) -> bool {
+    /// has parked elsewhere.
+    pub(crate) fn park(&mut self) -> bool {
         self.cursor.park(self.dsq, self.node, self.seq)
     }
 }
