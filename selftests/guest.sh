@@ -20,8 +20,8 @@ allowed='sched_ext:|selftests:'
 # 6.12 warns of its own when a CPU with a running fair server goes, on either core.
 fair_server='WARNING: .* (task_non_contending|inactive_task_timer)\+'
 # The detector of RCU stalls reports before it asks; that of hard lock-ups is in the backtrace of
-# the exit that it causes.
-lockups='rcu: INFO: rcu_preempt (self-)?detected| watchdog_hardlockup_check\+'
+# the exit that it causes. And the program has a name that is looked for.
+lockups='rcu: INFO: rcu_preempt (self-)?detected| watchdog_hardlockup_check\+| Comm: lockup '
 declare -A known=([hotplug.sh]=$fair_server [wait]=$fair_server [lockup]=$lockups)
 
 mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
