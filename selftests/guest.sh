@@ -22,11 +22,7 @@ fair_server='WARNING: .* (task_non_contending|inactive_task_timer)\+'
 # The detector of RCU stalls reports before it asks; that of hard lock-ups is in the backtrace of
 # the exit that it causes. And the program has a name that is looked for.
 lockups='rcu: INFO: rcu_preempt (self-)?detected| watchdog_hardlockup_check\+| Comm: lockup '
-# With core scheduling, 6.12 goes by what a sibling's latest cycle came to even if another class has
-# run there since.
-stale_keep='WARNING: .* pick_task_scx\+'
-declare -A known=([hotplug.sh]=$fair_server [wait]=$fair_server [lockup]=$lockups
-	[hand_over]=$stale_keep [siblings]=$stale_keep)
+declare -A known=([hotplug.sh]=$fair_server [wait]=$fair_server [lockup]=$lockups)
 
 mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
 dmesg -n 1
