@@ -16,6 +16,18 @@
 
 #![deny(unsafe_code)]
 
+mod stuck;
+
+pub(crate) use self::stuck::Pass;
+
+use self::stuck::{
+    check_buddy,
+    find_stuck,
+    found_again,
+    is_inside,
+    report_stuck,
+    Stuck, //
+};
 use crate::{
     compat::{
         cpu::CpuId,
@@ -29,10 +41,7 @@ use crate::{
     sched::{
         counter,
         cpumask,
-        exit::{
-            scx_error_on,
-            scx_stall, //
-        },
+        exit::scx_stall,
         rq::{
             waiting::{
                 Class,
@@ -50,6 +59,7 @@ use crate::{
             jiffies,
             jiffies_to_msecs,
             msecs_to_jiffies,
+            since,
             time_after,
             Jiffies, //
         },
@@ -60,14 +70,6 @@ use kernel::prelude::*;
 
 /// How many tasks are looked at before a run queue's lock is dropped, and IRQs are let in.
 const SCAN_STEP: usize = 64;
-
-/// How long a CPU may be in one pass of the dispatch path.
-const MAX_DISPATCH_MS: u32 = 1000;
-
-/// Of that another CPU must have watched so much; and what counts at most from one of its ticks to
-/// the next, as the machine may have been stopped.
-const MIN_WATCHED_MS: u32 = 100;
-const MAX_GAP_MS: u32 = 25;
 
 /// An excuse that is a guess is accepted once in so many timeouts.
 const GRANT_TIMEOUTS: usize = 8;
@@ -138,10 +140,6 @@ pub(crate) fn interval() -> Jiffies {
 /// How long a CPU must have been out of the BPF scheduler's reach to be excused.
 fn absence() -> Jiffies {
     (TIMEOUT.load(Relaxed) / 4).max(msecs_to_jiffies(100))
-}
-
-fn since(then: Jiffies) -> Jiffies {
-    jiffies().wrapping_sub(then)
 }
 
 fn later(a: Jiffies, b: Jiffies) -> Jiffies {
@@ -311,15 +309,6 @@ impl Excuse {
     }
 }
 
-/// Whether the last scan found the CPU in this pass already, and remembered it.
-fn found_again(watch: &Watch, pass: usize) -> bool {
-    // Never 0, which is none.
-    let pass = pass.wrapping_add(2);
-    let again = watch.scanned_pass.load(Relaxed) == pass;
-    watch.scanned_pass.store(pass, Relaxed);
-    again
-}
-
 fn is_stalled(
     rq: &Rq<Locked>,
     watch: &Watch,
@@ -452,39 +441,6 @@ impl core::fmt::Display for Ago {
     }
 }
 
-/// Whether a CPU whose passes are so many looks for a task.
-fn is_inside(passes: usize) -> bool {
-    passes % 2 != 0
-}
-
-/// A CPU's search for a task, from its beginning until this is dropped.
-#[must_use = "the search is over when this is dropped"]
-pub(crate) struct Pass(&'static Watch);
-
-impl Pass {
-    /// `cpu` begins to look for a task.
-    ///
-    /// # Context
-    ///
-    /// IRQs are off from here to the drop. `cpu` is the executing one.
-    #[inline]
-    pub(crate) fn begin(cpu: CpuId) -> Self {
-        let watch = Watch::of(cpu);
-        watch.passed_at.store(jiffies(), Relaxed);
-        let passes = watch.passes.load(Relaxed);
-        watch.passes.store(passes.wrapping_add(1), Relaxed);
-        Self(watch)
-    }
-}
-
-impl Drop for Pass {
-    #[inline]
-    fn drop(&mut self) {
-        let passes = self.0.passes.load(Relaxed);
-        self.0.passes.store(passes.wrapping_add(1), Relaxed);
-    }
-}
-
 /// `cpu` was kicked.
 ///
 /// # Context
@@ -572,77 +528,4 @@ fn stands_still(cpu: CpuId) -> bool {
         && since(watch.passed_at.load(Relaxed)) > absence()
         && since(watch.ticked_at.load(Relaxed)) > absence()
         && !Rq::of(cpu).idles()
-}
-
-/// Looks at one other CPU, and at the next one in the next tick unless this one is looking for a
-/// task. That takes long only if it is stuck there.
-///
-/// What has been watched is made up of `gap`s between own ticks: a stopped machine has none.
-#[inline]
-fn check_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies) {
-    let Some(buddy) = CpuId::from_u32(watch.buddy.load(Relaxed) as u32) else {
-        return;
-    };
-    let pass = Watch::of(buddy).passes.load(Relaxed);
-    if is_inside(pass) && buddy != rq.cpu() {
-        watch_buddy(rq, watch, gap, buddy, pass);
-    } else {
-        let next = cpumask::online().next_around(buddy).unwrap_or(buddy);
-        watch.buddy.store(next.as_u32() as usize, Relaxed);
-    }
-}
-
-/// This CPU may be next to get stuck, on the lock that the other one holds, and others may be
-/// already. So who comes late, or ticks but now and then, has to do.
-#[cold]
-fn watch_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies, buddy: CpuId, pass: usize) {
-    let mut time = watch.buddy_time.load(Relaxed);
-    if watch.buddy_pass.load(Relaxed) == pass {
-        time = time.wrapping_add(gap.min(msecs_to_jiffies(MAX_GAP_MS)));
-    } else {
-        watch.buddy_pass.store(pass, Relaxed);
-        time = 0;
-    }
-    let began = Watch::of(buddy).passed_at.load(Relaxed);
-    if time > msecs_to_jiffies(MIN_WATCHED_MS) && since(began) > msecs_to_jiffies(MAX_DISPATCH_MS) {
-        rq.count(counter::STUCK_DISPATCHES);
-        report_stuck(buddy, Watch::of(buddy));
-        time = 0;
-    }
-    watch.buddy_time.store(time, Relaxed);
-}
-
-/// Whether a CPU is stuck while it looks for a task.
-enum Stuck {
-    No,
-    /// It has been at it for long. If the last scan had seen that, too, it would be certain: what is
-    /// seen once may be a machine that was stopped.
-    Maybe,
-    Yes,
-}
-
-/// As [`check_buddy`], for the scan: if all other CPUs idle, none ticks.
-fn find_stuck(watch: &Watch) -> Stuck {
-    let pass = watch.passes.load(Relaxed);
-    if !is_inside(pass) || since(watch.passed_at.load(Relaxed)) <= msecs_to_jiffies(MAX_DISPATCH_MS)
-    {
-        return Stuck::No;
-    }
-    if found_again(watch, pass) {
-        Stuck::Yes
-    } else {
-        Stuck::Maybe
-    }
-}
-
-#[cold]
-fn report_stuck(cpu: CpuId, watch: &Watch) {
-    scx_error_on(
-        cpu,
-        format_args!(
-            "CPU {} is stuck in the dispatch path since {} ms",
-            cpu.as_u32(),
-            jiffies_to_msecs(since(watch.passed_at.load(Relaxed)))
-        ),
-    );
 }

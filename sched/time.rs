@@ -26,6 +26,11 @@ pub(crate) fn time_after(a: Jiffies, b: Jiffies) -> bool {
     (b.wrapping_sub(a) as isize) < 0
 }
 
+/// How much time has passed since `then`.
+pub(crate) fn since(then: Jiffies) -> Jiffies {
+    jiffies().wrapping_sub(then)
+}
+
 /// How long `jiffies` are in milliseconds.
 pub(crate) fn jiffies_to_msecs(jiffies: usize) -> u32 {
     // SAFETY: Pure arithmetic.

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! CPUs that are stuck while they look for a task, and who notices.
+//!
+//! A CPU in the dispatch path has IRQs off, so it cannot notice itself. The others look at it in
+//! their ticks, and the scan does in case that none ticks.
+
+#![deny(unsafe_code)]
+
+use crate::{
+    compat::{
+        cpu::CpuId,
+        sync::atomic::Relaxed, //
+    },
+    sched::{
+        counter,
+        cpumask,
+        exit::scx_error_on,
+        rq::{
+            Locked,
+            Rq, //
+        },
+        time::{
+            jiffies,
+            jiffies_to_msecs,
+            msecs_to_jiffies,
+            since,
+            Jiffies, //
+        },
+        watch::Watch, //
+    },
+};
+
+/// How long a CPU may be in one pass of the dispatch path.
+const MAX_DISPATCH_MS: u32 = 1000;
+
+/// Of that another CPU must have watched so much; and what counts at most from one of its ticks to
+/// the next, as the machine may have been stopped.
+const MIN_WATCHED_MS: u32 = 100;
+const MAX_GAP_MS: u32 = 25;
+
+/// Whether a CPU whose passes are so many looks for a task.
+pub(super) fn is_inside(passes: usize) -> bool {
+    passes % 2 != 0
+}
+
+/// A CPU's search for a task, from its beginning until this is dropped.
+#[must_use = "the search is over when this is dropped"]
+pub(crate) struct Pass(&'static Watch);
+
+impl Pass {
+    /// `cpu` begins to look for a task.
+    ///
+    /// # Context
+    ///
+    /// IRQs are off from here to the drop. `cpu` is the executing one.
+    #[inline]
+    pub(crate) fn begin(cpu: CpuId) -> Self {
+        let watch = Watch::of(cpu);
+        watch.passed_at.store(jiffies(), Relaxed);
+        let passes = watch.passes.load(Relaxed);
+        watch.passes.store(passes.wrapping_add(1), Relaxed);
+        Self(watch)
+    }
+}
+
+impl Drop for Pass {
+    #[inline]
+    fn drop(&mut self) {
+        let passes = self.0.passes.load(Relaxed);
+        self.0.passes.store(passes.wrapping_add(1), Relaxed);
+    }
+}
+
+/// Looks at one other CPU, and at the next one in the next tick unless this one is looking for a
+/// task. That takes long only if it is stuck there.
+///
+/// What has been watched is made up of `gap`s between own ticks: a stopped machine has none.
+#[inline]
+pub(super) fn check_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies) {
+    let Some(buddy) = CpuId::from_u32(watch.buddy.load(Relaxed) as u32) else {
+        return;
+    };
+    let pass = Watch::of(buddy).passes.load(Relaxed);
+    if is_inside(pass) && buddy != rq.cpu() {
+        watch_buddy(rq, watch, gap, buddy, pass);
+    } else {
+        let next = cpumask::online().next_around(buddy).unwrap_or(buddy);
+        watch.buddy.store(next.as_u32() as usize, Relaxed);
+    }
+}
+
+/// This CPU may be next to get stuck, on the lock that the other one holds, and others may be
+/// already. So who comes late, or ticks but now and then, has to do.
+#[cold]
+fn watch_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies, buddy: CpuId, pass: usize) {
+    let mut time = watch.buddy_time.load(Relaxed);
+    if watch.buddy_pass.load(Relaxed) == pass {
+        time = time.wrapping_add(gap.min(msecs_to_jiffies(MAX_GAP_MS)));
+    } else {
+        watch.buddy_pass.store(pass, Relaxed);
+        time = 0;
+    }
+    let began = Watch::of(buddy).passed_at.load(Relaxed);
+    if time > msecs_to_jiffies(MIN_WATCHED_MS) && since(began) > msecs_to_jiffies(MAX_DISPATCH_MS) {
+        rq.count(counter::STUCK_DISPATCHES);
+        report_stuck(buddy, Watch::of(buddy));
+        time = 0;
+    }
+    watch.buddy_time.store(time, Relaxed);
+}
+
+/// Whether the last scan found the CPU in this pass already, and remembered it.
+pub(super) fn found_again(watch: &Watch, pass: usize) -> bool {
+    // Never 0, which is none.
+    let pass = pass.wrapping_add(2);
+    let again = watch.scanned_pass.load(Relaxed) == pass;
+    watch.scanned_pass.store(pass, Relaxed);
+    again
+}
+
+/// Whether a CPU is stuck while it looks for a task.
+pub(super) enum Stuck {
+    No,
+    /// It has been at it for long. If the last scan had seen that, too, it would be certain: what is
+    /// seen once may be a machine that was stopped.
+    Maybe,
+    Yes,
+}
+
+/// As [`check_buddy`], for the scan: if all other CPUs idle, none ticks.
+pub(super) fn find_stuck(watch: &Watch) -> Stuck {
+    let pass = watch.passes.load(Relaxed);
+    if !is_inside(pass) || since(watch.passed_at.load(Relaxed)) <= msecs_to_jiffies(MAX_DISPATCH_MS)
+    {
+        return Stuck::No;
+    }
+    if found_again(watch, pass) {
+        Stuck::Yes
+    } else {
+        Stuck::Maybe
+    }
+}
+
+#[cold]
+pub(super) fn report_stuck(cpu: CpuId, watch: &Watch) {
+    scx_error_on(
+        cpu,
+        format_args!(
+            "CPU {} is stuck in the dispatch path since {} ms",
+            cpu.as_u32(),
+            jiffies_to_msecs(since(watch.passed_at.load(Relaxed)))
+        ),
+    );
+}
