@@ -20,11 +20,6 @@ void rust_helper_lockdep_assert_rq_held(struct rq *rq)
 	lockdep_assert_rq_held(rq);
 }
 
-bool rust_helper_is_migration_disabled(struct task_struct *p)
-{
-	return is_migration_disabled(p);
-}
-
 bool rust_helper_need_resched(void)
 {
 	return need_resched();

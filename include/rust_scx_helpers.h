@@ -67,7 +67,6 @@ struct cpumask *rust_helper_topology_sibling_cpumask(unsigned int cpu);
 
 /* kernel/sched/sched.h */
 struct rq *rust_helper_cpu_rq(unsigned int cpu);
-bool rust_helper_is_migration_disabled(struct task_struct *p);
 void rust_helper_lockdep_assert_rq_held(struct rq *rq);
 void rust_helper_raw_spin_rq_lock(struct rq *rq);
 void rust_helper_raw_spin_rq_lock_irq(struct rq *rq);

@@ -12,7 +12,6 @@
 
 use super::{
     cpumask,
-    ops_state::Held,
     percpu,
     rq::{
         Locked,
@@ -256,17 +255,14 @@ impl<'h> Candidate<'_, '_, 'h> {
         }
     }
 
-    /// Takes the task off the DSQ, to move it to another CPU.
-    ///
-    /// Until it is [regained](Held::regain) whoever dequeues it is faster.
-    pub(crate) fn take(self) -> Held<'h> {
-        let (task, this_rq) = (self.task, self.walk.cursor.this_rq);
-        self.unlink();
-        Held::new(task, this_rq)
+    /// The CPU that walks.
+    pub(super) fn this_rq(&self) -> &'h ThisRq<'h> {
+        self.walk.cursor.this_rq
     }
 
+    /// Takes the task off the DSQ. Its `p->scx.dsq` stays until its run queue is locked.
     #[doc(alias = "task_unlink_from_dsq")]
-    fn unlink(self) {
+    pub(super) fn unlink(self) {
         let dsq = self.walk.dsq.as_raw();
         let p = self.task.as_raw();
         // The walk must not stay on what leaves the list.
@@ -343,13 +339,16 @@ impl<'h> Cursor<'h> {
             return;
         }
         match self.parked_in() {
-            Some(other) if !core::ptr::eq(other, dsq) => {
-                other.lock();
-                self.unpark(other);
-                other.unlock();
-            }
+            Some(other) if !core::ptr::eq(other, dsq) => self.recall(other),
             _ => {}
         }
+    }
+
+    /// Takes the cursor back from `dsq`, unless that is being destroyed.
+    fn recall(&self, dsq: &Dsq) {
+        dsq.lock();
+        self.unpark(dsq);
+        dsq.unlock();
     }
 
     /// Takes the cursor off `dsq`, which is locked, if it is there. Says what it was behind, and
@@ -402,9 +401,7 @@ pub(crate) fn recall_cursors() {
             this_rq: &rq.executing(),
         };
         if let Some(dsq) = cursor.parked_in() {
-            dsq.lock();
-            cursor.unpark(dsq);
-            dsq.unlock();
+            cursor.recall(dsq);
         }
     }
 }

@@ -26,7 +26,10 @@
 //! [`include/linux/sched/ext_core.h`](srctree/include/linux/sched/ext_core.h)
 
 use super::{
-    dsq::Dsq,
+    dsq::{
+        Candidate,
+        Dsq, //
+    },
     relock::Relock,
     rq::{
         Rq,
@@ -189,7 +192,7 @@ pub(crate) struct Held<'h> {
 
 impl<'h> Held<'h> {
     /// The task is claimed, or its DSQ locked: what keeps it on its run queue ends after this.
-    pub(super) fn new(task: &'h Task, this_rq: &ThisRq<'_>) -> Self {
+    fn new(task: &'h Task, this_rq: &ThisRq<'_>) -> Self {
         let cpu = this_rq.cpu().as_u32() as i32;
         // By what callers have of it nobody else writes.
         task.holding_cpu().store(cpu, Relaxed);
@@ -212,6 +215,17 @@ impl<'h> Held<'h> {
         // INVARIANT: Its run queue is locked. It was taken from its DSQ, and has not been
         // dequeued, so not been enqueued.
         Some(Owned(self.task))
+    }
+}
+
+impl<'h> Candidate<'_, '_, 'h> {
+    /// Takes the task off the DSQ, to move it to another CPU.
+    ///
+    /// Until it is [regained](Held::regain) whoever dequeues it is faster.
+    pub(crate) fn take(self) -> Held<'h> {
+        let (task, this_rq) = (self.task(), self.this_rq());
+        self.unlink();
+        Held::new(task, this_rq)
     }
 }
 

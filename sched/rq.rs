@@ -54,7 +54,6 @@ use core::{
 use kernel::{
     bindings::{
         cpumask,
-        list_head,
         scx_dispatch_q,
         task_struct, //
     },
@@ -403,19 +402,6 @@ impl Rq<Locked> {
         unsafe { addr_of_mut!((*self.as_raw()).scx.local_dsq) }
     }
 
-    /// The runnable tasks of sched_ext that are not running.
-    pub(crate) fn runnable(&self) -> Runnable<'_> {
-        // SAFETY: The run queue is there.
-        let head = unsafe { addr_of_mut!((*self.as_raw()).scx.runnable_list) };
-        // SAFETY: Initialized at boot.
-        let next = unsafe { (*head).next };
-        Runnable {
-            head,
-            next,
-            _rq: PhantomData,
-        }
-    }
-
     /// The run queue of the executing CPU, which may be a sibling of this one's.
     pub(crate) fn executing(&self) -> ThisRq<'_> {
         // SAFETY: Holding a run queue's lock, this cannot migrate.
@@ -489,29 +475,6 @@ impl Drop for RqGuard<'_> {
             // SAFETY: The lock is held.
             None => unsafe { bindings::raw_spin_rq_unlock(self.rq.as_raw()) },
         }
-    }
-}
-
-/// Walks the runnable tasks of a locked run queue.
-pub(crate) struct Runnable<'a> {
-    head: *mut list_head,
-    next: *mut list_head,
-    _rq: PhantomData<&'a Rq<Locked>>,
-}
-
-impl<'a> Iterator for Runnable<'a> {
-    type Item = &'a Task;
-
-    fn next(&mut self) -> Option<&'a Task> {
-        if core::ptr::eq(self.next, self.head) {
-            return None;
-        }
-        // SAFETY: Only tasks are on the list, by this member.
-        let task = unsafe { container_of!(self.next, task_struct, scx.runnable_node) };
-        // SAFETY: On the list, which does not change while the lock is held.
-        self.next = unsafe { (*self.next).next };
-        // SAFETY: A task leaves the list under the lock before it can be freed.
-        Some(unsafe { Task::from_raw(task.cast_mut()) })
     }
 }
 

@@ -11,19 +11,25 @@ use super::{
 };
 use crate::{
     bindings,
-    sched::task::Task, //
+    sched::{
+        dsq::Dsq,
+        task::Task, //
+    },
 };
 use core::{
     fmt,
+    marker::PhantomData,
     ptr::{
         addr_of,
         addr_of_mut, //
     },
 };
-use kernel::bindings::{
-    list_head,
-    scx_dsq_id_flags_SCX_DSQ_GLOBAL as DSQ_GLOBAL,
-    scx_dsq_id_flags_SCX_DSQ_LOCAL as DSQ_LOCAL, //
+use kernel::{
+    bindings::{
+        list_head,
+        task_struct, //
+    },
+    container_of, //
 };
 
 /// Where a task waits.
@@ -105,6 +111,18 @@ impl Rq {
 }
 
 impl Rq<Locked> {
+    /// The runnable tasks of sched_ext that are not running.
+    pub(crate) fn runnable(&self) -> Runnable<'_> {
+        let head = self.runnable_list();
+        // SAFETY: Initialized at boot.
+        let next = unsafe { (*head).next };
+        Runnable {
+            head,
+            next,
+            _rq: PhantomData,
+        }
+    }
+
     /// How many tasks of sched_ext are runnable here, running or not.
     pub(crate) fn nr_runnable(&self) -> usize {
         // SAFETY: The run queue is there; its lock protects the field.
@@ -154,8 +172,8 @@ impl Rq<Locked> {
             )
         };
         let place = match id {
-            _ if id == DSQ_LOCAL as u64 => Place::Local,
-            _ if id == DSQ_GLOBAL as u64 => Place::Global,
+            Dsq::LOCAL => Place::Local,
+            Dsq::GLOBAL => Place::Global,
             _ => Place::User(id),
         };
         Waiting { place, len }
@@ -184,13 +202,35 @@ impl Rq<Locked> {
     }
 }
 
+/// Walks the runnable tasks of a locked run queue.
+pub(crate) struct Runnable<'a> {
+    head: *mut list_head,
+    next: *mut list_head,
+    _rq: PhantomData<&'a Rq<Locked>>,
+}
+
+impl<'a> Iterator for Runnable<'a> {
+    type Item = &'a Task;
+
+    fn next(&mut self) -> Option<&'a Task> {
+        if core::ptr::eq(self.next, self.head) {
+            return None;
+        }
+        // SAFETY: Only tasks are on the list, by this member.
+        let task = unsafe { container_of!(self.next, task_struct, scx.runnable_node) };
+        // SAFETY: On the list, which does not change while the lock is held.
+        self.next = unsafe { (*self.next).next };
+        // SAFETY: A task leaves the list under the lock before it can be freed.
+        Some(unsafe { Task::from_raw(task.cast_mut()) })
+    }
+}
+
 impl Task {
     /// Whether there is only one CPU that may run it now.
     pub(crate) fn is_bound(&self) -> bool {
         // SAFETY: The task is there; the field is read in one piece.
         let cpus = unsafe { addr_of!((*self.as_raw()).nr_cpus_allowed).read_volatile() };
-        // SAFETY: The task is there.
-        cpus == 1 || unsafe { bindings::is_migration_disabled(self.as_raw()) }
+        cpus == 1 || self.migration_disabled()
     }
 
     /// Whether it has been told to give way, and did not yet.
