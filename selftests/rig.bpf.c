@@ -36,7 +36,8 @@ u64 traced_flags;
 u64 traced;			/* how often it did */
 u64 spins;			/* user space's: odd while a task of its spins in the kernel */
 u64 spin_ns;			/* ops.dispatch() spins for so long, once, ... */
-s32 spin_cpu;			/* ... on this CPU */
+s32 spin_cpu;			/* ... on this CPU, or until ... */
+bool spin_over;			/* ... this is said */
 u64 spun;			/* how often it did */
 u64 timer_spin_ns;		/* the timer spins for so long, once */
 
@@ -146,10 +147,10 @@ void BPF_STRUCT_OPS(rig_enqueue, struct task_struct *p, u64 enq_flags)
 
 static int spin_step(u32 i, u64 *end)
 {
-	return bpf_ktime_get_ns() >= *end;
+	return bpf_ktime_get_ns() >= *end || READ_ONCE(spin_over);
 }
 
-/* Nothing can stop it before its time. */
+/* Nothing in the kernel can stop it before its time. */
 static void spin(u64 ns)
 {
 	u64 end = bpf_ktime_get_ns() + ns;
