@@ -12,7 +12,6 @@
 #include <sched.h>
 #include <sys/prctl.h>
 
-#include "fixed.h"
 #include "harness.h"
 #include "sibling.h"
 #include "sibling.skel.h"
@@ -103,21 +102,11 @@ int main(void)
 		ksft_exit_skip("CPUs %d and %d are no SMT siblings\n", FIRST, LAST);
 	ksft_set_plan(3);
 	stay_on(0);
-	skel = sibling__open();
-	if (!skel)
-		ksft_exit_fail_perror("cannot open the scheduler");
-	sched_plain(skel, sibling_ops);
-	if (sibling__load(skel))
-		ksft_exit_fail_perror("cannot load the scheduler");
+	skel = sched_load(sibling, sibling_ops);
 	sched = sched_of(skel, sibling_ops);
 	test(HAND_DISPATCH, "a task that is dispatched for an SMT sibling");
-	if (FIXED_SIBLING_MOVE) {
-		test(HAND_MOVE, "one that is moved to its local DSQ");
-		test(HAND_MOVE_ON, "one that is moved there by number");
-	} else {
-		ksft_test_result_skip("moves for an SMT sibling hang this kernel\n");
-		ksft_test_result_skip("moves for an SMT sibling hang this kernel\n");
-	}
+	test(HAND_MOVE, "one that is moved to its local DSQ");
+	test(HAND_MOVE_ON, "one that is moved there by number");
 	sibling__destroy(skel);
 	ksft_finished();
 }

@@ -93,6 +93,21 @@ long setting(const char *name, long otherwise)
 	return text && *text ? atol(text) : otherwise;
 }
 
+static unsigned long long random_state;
+
+void draw_seed(unsigned long long seed)
+{
+	random_state = seed * 0x9e3779b97f4a7c15ULL | 1;
+}
+
+unsigned int draw(unsigned int below)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (random_state >> 11) % below;
+}
+
 long few(long waits)
 {
 	return setting("SHARED", 0) ? waits / 2 + 5 : waits / 50 + 2;

@@ -65,6 +65,10 @@ int test_module_remove(const char *name);
 
 /* A number from the environment, to make a test longer or shorter. */
 long setting(const char *name, long otherwise);
+
+/* What chance says, the same again for the same seed: a number below @below. */
+void draw_seed(unsigned long long seed);
+unsigned int draw(unsigned int below);
 /*
  * How many of @waits may go wrong by chance. More with SHARED=1: where the
  * host's CPUs are shared, one of the guest may stand still for longer than a
@@ -168,6 +172,18 @@ struct sched {
 	    bpf_map__set_autoattach((skel)->maps.name, false))		\
 		ksft_exit_fail_perror("cannot prepare a scheduler");	\
 } while (0)
+
+/* Open and load the scheduler of @name.skel.h, so that it is as above. */
+#define sched_load(name, ops) ({					\
+	struct name *skel_ = name##__open();				\
+									\
+	if (!skel_)							\
+		ksft_exit_fail_perror("cannot open the scheduler");	\
+	sched_plain(skel_, ops);					\
+	if (name##__load(skel_))					\
+		ksft_exit_fail_perror("cannot load the scheduler");	\
+	skel_;								\
+})
 
 /* Enable it: 0 or -errno. */
 int sched_start(struct sched *sched);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a dispatch must do on another CPU, and what one must not do to a task that
- * the BPF scheduler does not own. See fixed.h for what is expected of the kernel.
+ * the BPF scheduler does not own. Patches of ours repair this for either core.
  */
 #include <limits.h>
 #include <sched.h>
 
-#include "fixed.h"
 #include "harness.h"
 #include "script.h"
 #include "script.skel.h"
@@ -132,11 +131,7 @@ static void test_preempt(const char *how, bool move)
 		}
 	}
 	note("%d of %d ran at once, the hog gave way to %d", ran, TIMES, went);
-	if (FIXED_PREEMPT)
-		result(ok && ran == TIMES, "SCX_ENQ_PREEMPT works on another CPU, %s", how);
-	else
-		result(ok && !ran, "the kernel loses SCX_ENQ_PREEMPT on the way to another CPU, %s",
-		       how);
+	result(ok && ran == TIMES, "SCX_ENQ_PREEMPT works on another CPU, %s", how);
 }
 
 /* It runs elsewhere, and whoever dispatches it then has no say in it. */
@@ -154,12 +149,8 @@ static void test_slice(void)
 		kept &= after == SLICE_INF && seen(HOG)->enqueues == enqueues;
 	}
 	note("slice %llx before, %llx after", before, after);
-	if (FIXED_OWNERSHIP)
-		result(ok && before == SLICE_INF && kept && hog_runs(),
-		       "a spurious dispatch leaves the slice of a running task alone");
-	else
-		result(ok && before == SLICE_INF && !kept,
-		       "a spurious dispatch takes the slice of a running task, in this kernel");
+	result(ok && before == SLICE_INF && kept && hog_runs(),
+	       "a spurious dispatch leaves the slice of a running task alone");
 	if (seen(HOG)->enqueues != enqueues)
 		start_hog();
 }
@@ -192,11 +183,7 @@ static void test_vtime(void)
 	for (int i = SLEEPER_A; i < TASKS; i++)
 		ok = ok && await(seen(i)->runs == seen(i)->sleeps, 500 * MS) &&
 			task_count(&tasks[i]);
-	if (FIXED_OWNERSHIP)
-		result(ok && ordered, "a spurious dispatch leaves the order of a queue alone");
-	else
-		result(ok && !ordered,
-		       "a spurious dispatch upsets the order of a queue, in this kernel");
+	result(ok && ordered, "a spurious dispatch leaves the order of a queue alone");
 }
 
 int main(void)
@@ -206,12 +193,7 @@ int main(void)
 	if (sysconf(_SC_NPROCESSORS_ONLN) <= TARGET)
 		die("%d CPUs are needed", TARGET + 1);
 	stay_on(0);
-	skel = script__open();
-	if (!skel)
-		ksft_exit_fail_perror("cannot open the scheduler");
-	sched_plain(skel, script_ops);
-	if (script__load(skel))
-		ksft_exit_fail_perror("cannot load the scheduler");
+	skel = sched_load(script, script_ops);
 	sched = sched_of(skel, script_ops);
 	skel->bss->script_cpu = FIRST;
 	skel->bss->nr_tasks = TASKS;

@@ -334,12 +334,9 @@ int main(void)
 		die("%d CPUs are needed", HOME + 1);
 	crowd = mmap(NULL, sizeof(*crowd), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		     -1, 0);
-	skel = scan__open();
-	if (crowd == MAP_FAILED || !skel)
-		ksft_exit_fail_perror("cannot open the scheduler");
-	sched_plain(skel, scan_ops);
-	if (scan__load(skel))
-		ksft_exit_fail_perror("cannot load the scheduler");
+	if (crowd == MAP_FAILED)
+		ksft_exit_fail_perror("cannot share memory");
+	skel = sched_load(scan, scan_ops);
 	skel->bss->home = HOME;
 	sched = sched_of(skel, scan_ops);
 	stay_on(0);

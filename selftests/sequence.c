@@ -18,7 +18,6 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "fixed.h"
 #include "harness.h"
 #include "script.h"
 #include "script.skel.h"
@@ -56,18 +55,6 @@ static struct task workers[TASKS], gates[LAST + 1];
 static struct script_step steps[SCRIPT_STEPS];
 static int nr_steps;
 static struct { long dispatches, spurious, cancels, consumed, empty, moves, dequeues, runs; } did;
-
-/* --- chance --------------------------------------------------------------------- */
-
-static unsigned long long random_state;
-
-static unsigned int draw(unsigned int below)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (random_state >> 11) % below;
-}
 
 static bool one_in(unsigned int n)
 {
@@ -161,7 +148,7 @@ static void flush(void)
 
 		if (model[step->task].place != OWNED)
 			continue;
-		if (FIXED_OWNERSHIP && step->target == TO_DSQ && is_priq(step->dsq))
+		if (step->target == TO_DSQ && is_priq(step->dsq))
 			model[step->task].vtime = step->vtime;
 		put(step->task, step);
 	}
@@ -186,8 +173,6 @@ static int follow(struct script_step *step)
 {
 	switch (step->verb) {
 	case STEP_DISPATCH:
-		if (!FIXED_OWNERSHIP && step->target == TO_DSQ && is_priq(step->dsq))
-			model[step->task].vtime = step->vtime;
 		buffer[buffered++] = *step;
 		return 0;
 	case STEP_CANCEL:
@@ -263,7 +248,7 @@ static void draw_target(struct script_step *step)
 		step->cpu = allowed_cpu(step->task);
 	}
 	if (one_in(4))
-		step->flags = FIXED_PREEMPT && one_in(2) ? ENQ_PREEMPT : ENQ_HEAD;
+		step->flags = one_in(2) ? ENQ_PREEMPT : ENQ_HEAD;
 }
 
 static void draw_step(struct script_step *step)
@@ -283,12 +268,8 @@ static void draw_step(struct script_step *step)
 		step->verb = STEP_DISPATCH;
 		did.dispatches++;
 		draw_target(step);
-		if (model[step->task].place == OWNED)
-			return;
-		did.spurious++;
-		/* it would be somewhere else then than its vtime says */
-		if (!FIXED_OWNERSHIP)
-			step->vtime = model[step->task].vtime;
+		if (model[step->task].place != OWNED)
+			did.spurious++;
 	} else if (dice < 9 && buffered) {
 		step->verb = STEP_CANCEL;
 		did.cancels++;
@@ -567,12 +548,7 @@ static bool empty_all(void)
 
 static void start(void)
 {
-	skel = script__open();
-	if (!skel)
-		ksft_exit_fail_perror("cannot open the scheduler");
-	sched_plain(skel, script_ops);
-	if (script__load(skel))
-		ksft_exit_fail_perror("cannot load the scheduler");
+	skel = sched_load(script, script_ops);
 	sched = sched_of(skel, script_ops);
 	skel->bss->script_cpu = FIRST;
 	skel->bss->nr_tasks = TASKS;
@@ -603,7 +579,7 @@ int main(void)
 	if (sysconf(_SC_NPROCESSORS_ONLN) <= LAST)
 		ksft_exit_skip("%d CPUs are needed\n", LAST + 1);
 	note("SEED=%llu", seed);
-	random_state = seed * 0x9e3779b97f4a7c15ULL | 1;
+	draw_seed(seed);
 	stay_on(0);
 	start();
 

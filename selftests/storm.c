@@ -38,15 +38,6 @@ static struct task tasks[TASKS];
 static int cpus;
 static long ms;
 static struct { bool stop; unsigned long long blows[STORMERS]; } *shared;
-static unsigned long long random_state;
-
-static unsigned int draw(unsigned int below)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (random_state >> 11) % below;
-}
 
 static struct task *any_task(void)
 {
@@ -149,7 +140,7 @@ static pid_t start_stormer(const struct storm_kind *kind, int nr, unsigned long 
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	close(bpf_link__fd(sched.link));
-	random_state = (seed + nr) * 0x9e3779b97f4a7c15ULL | 1;
+	draw_seed(seed + nr);
 	while (!at(&shared->stop)) {
 		kind->blow[nr]();
 		shared->blows[nr]++;
@@ -286,12 +277,9 @@ int main(void)
 	note("SEED=%llu", seed);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
-	skel = storm__open();
-	if (shared == MAP_FAILED || !skel)
-		ksft_exit_fail_perror("cannot open the scheduler");
-	sched_plain(skel, storm_ops);
-	if (storm__load(skel))
-		ksft_exit_fail_perror("cannot load the scheduler");
+	if (shared == MAP_FAILED)
+		ksft_exit_fail_perror("cannot share memory");
+	skel = sched_load(storm, storm_ops);
 	skel->data->nr_cpus = cpus;
 	sched = sched_of(skel, storm_ops);
 	for (int i = 0; i < (int)ARRAY_SIZE(kinds); i++)
