@@ -26,7 +26,7 @@ run:
 
 test:
 	@scripts/setup
-	@scripts/test && scripts/models
+	@scripts/test --again && scripts/models
 
 test-long:
 	@scripts/setup
