@@ -36,8 +36,8 @@ u64 traced_flags;
 u64 traced;			/* how often it did */
 u64 spins;			/* user space's: odd while a task of its spins in the kernel */
 u64 spin_ns;			/* ops.dispatch() spins for so long, once, ... */
-s32 spin_cpu;			/* ... on this CPU, or until ... */
-bool spin_over;			/* ... this is said */
+s32 spin_cpu;			/* ... on this CPU */
+u64 spin_end;			/* until then; user space may take it back */
 u64 spun;			/* how often it did */
 u64 timer_spin_ns;		/* the timer spins for so long, once */
 
@@ -145,19 +145,19 @@ void BPF_STRUCT_OPS(rig_enqueue, struct task_struct *p, u64 enq_flags)
 	shoot_from_op();
 }
 
-static int spin_step(u32 i, u64 *end)
+static int spin_step(u32 i, void *ctx)
 {
-	return bpf_ktime_get_ns() >= *end || READ_ONCE(spin_over);
+	return bpf_ktime_get_ns() >= READ_ONCE(spin_end);
 }
 
 /* Nothing in the kernel can stop it before its time. */
 static void spin(u64 ns)
 {
-	u64 end = bpf_ktime_get_ns() + ns;
 	u32 i;
 
+	spin_end = bpf_ktime_get_ns() + ns;
 	bpf_for(i, 0, 1 << 10)
-		if (bpf_loop(1 << 23, spin_step, &end, 0) < 1 << 23)
+		if (bpf_loop(1 << 23, spin_step, NULL, 0) < 1 << 23)
 			break;
 	__sync_fetch_and_add(&spun, 1);
 }
