@@ -27,6 +27,7 @@ use crate::{
         exit::scx_error,
         kick_flags::KickFlags,
         ops_state::Owned,
+        pass::Pass,
         relock::Relock,
         rq::{
             Balancing,
@@ -40,8 +41,7 @@ use crate::{
             Scheduler, //
         },
         task::Task, //
-    },
-    watchdog::Pass, //
+    }, //
 };
 
 /// How often the BPF scheduler is asked in one cycle before other work gets its turn.
@@ -71,7 +71,7 @@ pub(crate) enum DspVerdict {
 /// date. Does not sleep.
 #[doc(alias = "balance_scx")]
 pub(crate) fn balance(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
-    let _pass = Pass::begin(rq.cpu());
+    let mut pass = Pass::begin(rq.cpu());
 
     this_rq.set_unfinished(false);
 
@@ -86,6 +86,10 @@ pub(crate) fn balance(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) ->
 
     if verdict != DspVerdict::Nothing {
         this_rq.set_unfinished(false);
+        // A core-wide pick may leave the CPU idle nevertheless.
+        if !rq.picks_for_siblings() {
+            pass.set_found();
+        }
     }
     // From here to the pick no lock is dropped: who waits for a task that goes on has its answer.
     if verdict == DspVerdict::KeepPrev {

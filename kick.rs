@@ -5,11 +5,12 @@
 //! C counterpart: `scx_bpf_kick_cpu()` and `kick_cpus_irq_workfn()` in
 //! [`kernel/sched/ext.c`](srctree/kernel/sched/ext.c).
 //!
-//! - [`kick`] may be called under any run queue's lock, so it only notes the request in sets of
-//!   the executing CPU, and queues that CPU's irq_work.
-//! - [`kick_cpus`] runs there in hardirq context with no lock held, and carries out what was noted.
-//!   For `SCX_KICK_WAIT` it writes down the target's pick sequence, and makes its own CPU
-//!   reschedule.
+//! - [`kick`] may be called under any run queue's lock, so it only leaves a request, in the target's
+//!   mailbox, and queues the target's irq_work: one IPI, or none if it has one coming, or polls.
+//! - [`kick_cpus`] runs there in hardirq context with no lock held, and carries out what it finds.
+//! - A CPU that asks for `SCX_KICK_WAIT` has to see to it itself: it notes the request in sets of
+//!   its own and queues its own irq_work, which writes down the target's pick sequence, tells it to
+//!   reschedule, and makes its own CPU reschedule. So do kicks from NMIs, which may not send IPIs.
 //! - [`wait`] does the waiting. It runs when its CPU has switched tasks, and drops the lock,
 //!   so that IRQs are on.
 //!
@@ -22,10 +23,16 @@
 //!
 //! Orderings:
 //!
-//! - [`kick_cpus`] takes a kick before its kinds, and takes them before it acts on them. [`kick`]
-//!   notes them the other way round. So a kick that comes in between, from an NMI, is carried out now
-//!   or queues the irq_work again. All this is on one CPU.
-//! - [`kick_cpus`] reads the target's sequence under its lock before it tells it to reschedule.
+//! - [`kick`] posts, then queues the irq_work; C clears its pending bit, then [`kick_cpus`] takes.
+//!   All are full barriers, so a request is taken or the irq_work runs again, and who takes it sees
+//!   what the BPF scheduler did before. Who finds the mailbox not empty leaves it to who did: that
+//!   one queues after its own post, which is what the taker takes then, or took.
+//! - An idle kick is skipped for a CPU that has found something to run. [`is_busy`] reads that behind
+//!   a full barrier, and the target's next pass begins with one: see [`PassState::has_found`].
+//! - [`kick_cpus`] takes a noted kick before its kinds, and takes them before it acts on them.
+//!   [`note`] notes them the other way round. So a kick that comes in between, from an NMI, is
+//!   carried out now or queues the irq_work again. All this is on one CPU.
+//! - [`kick_one_cpu`] reads the target's sequence under its lock before it tells it to reschedule.
 //!   The target moves the sequence in the pass that sees this, or when its task leaves sched_ext,
 //!   with a release after `ops.stopping()`; [`wait`] reads it with an acquire. See
 //!   [`Rq::pick_seq`].
@@ -35,12 +42,20 @@
 #![deny(unsafe_code)]
 
 use crate::{
-    compat::cpu::CpuId,
+    compat::{
+        cpu::CpuId,
+        sync::barrier::smp_mb, //
+    },
     sched::{
         counter, cpumask,
         dump::Dump,
         exit::scx_error,
         kick_flags::KickFlags,
+        mailbox::{
+            Mailbox,
+            Requests, //
+        },
+        pass::PassState,
         pick_seq::{
             self,
             Wait,
@@ -53,7 +68,10 @@ use crate::{
             Rq,
             ThisRq, //
         },
-        task::need_resched,
+        task::{
+            in_nmi,
+            need_resched, //
+        },
         time::cpu_relax,
     },
     watchdog, //
@@ -105,53 +123,161 @@ pub(crate) fn kick(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
         return;
     }
 
-    let requests = this_rq.kick_requests();
-
-    if flags.has(KickFlags::IDLE) {
+    let request = if flags.has(KickFlags::IDLE) {
         this_rq.count(counter::KICK_IDLE);
         if flags.has(KickFlags::PREEMPT) || flags.has(KickFlags::WAIT) {
             scx_error(format_args!(
                 "PREEMPT/WAIT cannot be used with SCX_KICK_IDLE"
             ));
         }
-        // When in doubt, kick. Someone who holds the lock for long must not keep us.
-        if Rq::of(cpu)
-            .try_lock(this_rq)
-            .is_some_and(|rq| can_skip_idle_kick(&rq))
-        {
+        if is_busy(this_rq, cpu) {
             this_rq.count(counter::KICK_IDLE_SKIPPED);
             return;
         }
-        requests.idle.set_atomic(cpu);
+        Requests::IDLE
+    } else if flags.has(KickFlags::PREEMPT) {
+        this_rq.count(counter::KICK_PREEMPT);
+        Requests::RESCHED.and(Requests::PREEMPT)
     } else {
-        if flags.has(KickFlags::PREEMPT) {
-            this_rq.count(counter::KICK_PREEMPT);
-            requests.preempt.set_atomic(cpu);
-        }
-        if flags.has(KickFlags::WAIT) {
-            this_rq.count(counter::KICK_WAIT);
-            requests.wait.set_atomic(cpu);
-        }
-        if !flags.has(KickFlags::PREEMPT) && !flags.has(KickFlags::WAIT) {
+        if !flags.has(KickFlags::WAIT) {
             this_rq.count(counter::KICK_PLAIN);
         }
-        // Last, as this is the set that `kick_cpus` starts from.
-        requests.kick.set_atomic(cpu);
-    }
+        Requests::RESCHED
+    };
 
-    this_rq.queue_kick_irq_work();
+    let wait = flags.has(KickFlags::WAIT) && request != Requests::IDLE;
+    if wait {
+        this_rq.count(counter::KICK_WAIT);
+    }
+    if wait || in_nmi() {
+        note(this_rq, cpu, request, wait);
+    } else {
+        send(this_rq, cpu, request);
+    }
 }
 
-/// Carries out the kicks that [`kick`] noted on this CPU.
+/// Leaves a request with the target.
 ///
 /// # Context
 ///
-/// Hook `kick_irq`: hardirq context, on PREEMPT_RT too, no run queue's lock held on entry and on
-/// return. Does not sleep.
+/// As [`kick`], but no NMI.
+fn send(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) {
+    if !reachable(this_rq, cpu) {
+        this_rq.count(counter::KICK_OFFLINE);
+    } else if must_not_disturb(this_rq, cpu) {
+        this_rq.count(counter::KICK_HIGHER_CLASS);
+    } else if !Mailbox::of(cpu).post(request) {
+        this_rq.count(counter::KICK_COALESCED);
+    } else if cpu == this_rq.cpu() {
+        this_rq.queue_kick_irq_work();
+    } else {
+        this_rq.queue_kick_irq_work_on(cpu);
+    }
+}
+
+/// Notes a request on the executing CPU, for its irq_work.
+fn note(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests, wait: bool) {
+    let requests = this_rq.kick_requests();
+
+    if request == Requests::IDLE {
+        requests.idle.set_atomic(cpu);
+    } else {
+        if request.has(Requests::PREEMPT) {
+            requests.preempt.set_atomic(cpu);
+        }
+        if wait {
+            requests.wait.set_atomic(cpu);
+        }
+        // Last, as this is the set that `kick_noted` starts from.
+        requests.kick.set_atomic(cpu);
+    }
+    call_for_sets(this_rq);
+}
+
+/// Has the irq_work look at the sets of this CPU.
+fn call_for_sets(this_rq: &ThisRq<'_>) {
+    // Whether or not others have asked for something: this may be an NMI between their post and
+    // their call.
+    Mailbox::of(this_rq.cpu()).post(Requests::SETS);
+    this_rq.queue_kick_irq_work();
+}
+
+/// Whether `cpu` asks the BPF scheduler before it goes idle in any case.
+///
+/// When in doubt, it is not.
+fn is_busy(this_rq: &ThisRq<'_>, cpu: CpuId) -> bool {
+    let rq = Rq::of(cpu);
+
+    // What this CPU found is no news if it looks for something itself.
+    if cpu != this_rq.cpu() {
+        // ORDERING: Pairs with the barrier in `Pass::begin`.
+        smp_mb();
+        if PassState::of(cpu).has_found() && !rq.picks_for_siblings() {
+            return true;
+        }
+    }
+    // Someone who holds the lock for long must not keep us.
+    rq.try_lock(this_rq)
+        .is_some_and(|rq| can_skip_idle_kick(&rq))
+}
+
+/// Whether a higher class runs on `cpu`. What comes after it asks the core anyway.
+fn must_not_disturb(this_rq: &ThisRq<'_>, cpu: CpuId) -> bool {
+    let rq = Rq::of(cpu);
+
+    // For sure only under the lock: the CPU may be about to switch.
+    rq.runs_higher_class(this_rq) && rq.try_lock(this_rq).is_some_and(|rq| is_above(&rq))
+}
+
+/// Whether what runs there comes before sched_ext.
+///
+/// What comes after that task asks the core anyway. Or, if a fair task blocks while others are
+/// runnable, 6.12 picks from the local DSQ without asking, kicked or not.
+fn is_above(rq: &Rq<Locked>) -> bool {
+    rq.curr().above_scx()
+}
+
+/// Carries out what has been asked of this CPU.
+///
+/// # Context
+///
+/// Hook `kick_irq`: IRQs off, most often in hardirq context, on PREEMPT_RT too; no run queue's lock
+/// held on entry and on return. Does not sleep.
 #[doc(alias = "kick_cpus_irq_workfn")]
 pub(crate) fn kick_cpus(this_rq: &ThisRq<'_>) {
     this_rq.count(counter::KICK_IRQ_WORK);
 
+    let requests = Mailbox::of(this_rq.cpu()).take();
+    if requests.has(KICKS) {
+        kick_this_cpu(this_rq, requests);
+    }
+    if requests.has(Requests::SETS) {
+        kick_noted(this_rq);
+    }
+}
+
+/// What sources ask for.
+const KICKS: Requests = Requests::RESCHED.and(Requests::PREEMPT).and(Requests::IDLE);
+
+fn kick_this_cpu(this_rq: &ThisRq<'_>, requests: Requests) {
+    let mut rq = Rq::of(this_rq.cpu()).lock_irqsave();
+
+    if is_above(&rq) {
+        this_rq.count(counter::KICK_HIGHER_CLASS);
+    } else if !requests.has(Requests::RESCHED) && can_skip_idle_kick(&rq) {
+        this_rq.count(counter::KICK_IDLE_SKIPPED);
+    } else {
+        if requests.has(Requests::PREEMPT) && rq.curr().on_scx() {
+            rq.expire_curr();
+        }
+        this_rq.count(counter::KICK_RESCHED);
+        watchdog::kicked(this_rq.cpu());
+        rq.resched_curr();
+    }
+}
+
+/// Kicks the CPUs that are in the sets of this one.
+fn kick_noted(this_rq: &ThisRq<'_>) {
     let requests = this_rq.kick_requests();
     let mut has_waits = false;
     for cpu in requests.kick.iter() {
@@ -182,9 +308,7 @@ fn kick_one_cpu(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, cpu: CpuId) -
 
     let skip = if !reachable(this_rq, cpu) {
         Some(counter::KICK_OFFLINE)
-    } else if rq.curr().above_scx() {
-        // What comes after that task asks the core anyway. Or, if a fair task blocks while others
-        // are runnable, 6.12 picks from the local DSQ without asking, kicked or not.
+    } else if is_above(&rq) {
         Some(counter::KICK_HIGHER_CLASS)
     } else {
         None
@@ -311,7 +435,7 @@ fn next_wait(this_rq: &ThisRq<'_>) -> Option<Wait> {
     let waits = Waits::of(this_rq)?;
     let next = waits.iter().next();
     if next.is_none() && waits.take_overflown() {
-        this_rq.queue_kick_irq_work();
+        call_for_sets(this_rq);
     }
     next
 }
@@ -372,6 +496,16 @@ pub(crate) fn dump(rq: &Rq<Locked>, out: &mut Dump<'_>) {
     let waits = Waits::of_locked(rq);
     let nr_waits = waits.map_or(0, |waits| waits.iter().count());
 
+    let asked = Mailbox::of(rq.cpu()).peek();
+    if asked.has(KICKS) {
+        let shown = |kind, name| if asked.has(kind) { name } else { "" };
+        out.line(format_args!(
+            "  core: asked to{}{}{}",
+            shown(Requests::RESCHED, " reschedule"),
+            shown(Requests::PREEMPT, " preempt"),
+            shown(Requests::IDLE, " wake"),
+        ));
+    }
     if kicks | idle | nr_waits == 0 {
         return;
     }

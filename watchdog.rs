@@ -18,13 +18,10 @@
 
 mod stuck;
 
-pub(crate) use self::stuck::Pass;
-
 use self::stuck::{
     check_buddy,
     find_stuck,
     found_again,
-    is_inside,
     report_stuck,
     Stuck, //
 };
@@ -42,6 +39,10 @@ use crate::{
         counter,
         cpumask,
         exit::scx_stall,
+        pass::{
+            self,
+            PassState, //
+        },
         rq::{
             waiting::{
                 Class,
@@ -115,6 +116,7 @@ pub(crate) fn enable(timeout: Jiffies) {
 
     for cpu in cpumask::possible().iter() {
         let watch = Watch::of(cpu);
+        pass::reset(cpu);
         watch.passed_at.store(now, Relaxed);
         watch.ticked_at.store(now, Relaxed);
         watch.buddy.store(cpu.as_u32() as usize, Relaxed);
@@ -286,9 +288,9 @@ enum Excuse {
 
 impl Excuse {
     fn find(rq: &Rq<Locked>, watch: &Watch) -> Option<Self> {
-        let pass = watch.passes.load(Relaxed);
+        let pass = PassState::from_watch(watch);
         let absence = absence();
-        if is_inside(pass) || since(watch.passed_at.load(Relaxed)) <= absence {
+        if pass.is_inside() || since(watch.passed_at.load(Relaxed)) <= absence {
             return None;
         }
 
@@ -524,7 +526,7 @@ fn check_deadline(rq: &Rq<Locked>, now: Jiffies) {
 /// Whether `cpu` should tick, and does not, outside of the dispatch path.
 fn stands_still(cpu: CpuId) -> bool {
     let watch = Watch::of(cpu);
-    !is_inside(watch.passes.load(Relaxed))
+    !PassState::from_watch(watch).is_inside()
         && since(watch.passed_at.load(Relaxed)) > absence()
         && since(watch.ticked_at.load(Relaxed)) > absence()
         && !Rq::of(cpu).idles()

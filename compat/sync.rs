@@ -3,3 +3,4 @@
 //! UPSTREAM: rust/kernel/sync.rs, 7.3
 
 pub(crate) mod atomic;
+pub(crate) mod barrier;

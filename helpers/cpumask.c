@@ -20,8 +20,3 @@ bool rust_helper_cpumask_test_and_clear_cpu(unsigned int cpu, struct cpumask *ma
 {
 	return cpumask_test_and_clear_cpu(cpu, mask);
 }
-
-bool rust_helper_cpumask_test_cpu(unsigned int cpu, const struct cpumask *mask)
-{
-	return cpumask_test_cpu(cpu, mask);
-}

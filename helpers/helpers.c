@@ -6,6 +6,7 @@
 #include "cpumask.c"
 #include "list.c"
 #include "percpu.c"
+#include "preempt.c"
 #include "processor.c"
 #include "rbtree.c"
 #include "rcupdate.c"

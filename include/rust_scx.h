@@ -38,6 +38,7 @@
 	COUNTER(kick_preempt)		\
 	COUNTER(kick_wait)		\
 	COUNTER(kick_idle_skipped)	\
+	COUNTER(kick_coalesced)		\
 	COUNTER(kick_bypassed)		\
 	COUNTER(kick_no_scheduler)	\
 	COUNTER(kick_offline)		\
@@ -72,6 +73,11 @@ enum rust_scx_counter {
 	RUST_SCX_NR_COUNTERS
 };
 
+/* Rust's struct Mailbox. A line of its own: other CPUs write it. */
+struct rust_scx_mailbox {
+	unsigned long		requests;
+} ____cacheline_aligned_in_smp;
+
 /* Room for Rust's struct Watch, in lines of its own: other CPUs look at it in every tick. */
 struct rust_scx_watch {
 	unsigned long		words[16];
@@ -90,6 +96,7 @@ struct rust_scx_pcpu {
 	/* there is more to be scanned than was in one go */
 	bool			unfinished;
 	struct rust_scx_watch	watch;
+	struct rust_scx_mailbox	mailbox;
 };
 
 DECLARE_PER_CPU(struct rust_scx_pcpu, rust_scx_pcpu);

@@ -18,7 +18,10 @@ struct task_struct;
 /* linux/atomic.h */
 unsigned long rust_helper_atomic_long_cmpxchg(unsigned long *v, unsigned long old,
 					      unsigned long new);
+unsigned long rust_helper_atomic_long_fetch_or(unsigned long *v, unsigned long bits);
 unsigned long rust_helper_atomic_long_read_acquire(const unsigned long *v);
+unsigned long rust_helper_atomic_long_xchg(unsigned long *v, unsigned long new);
+void rust_helper_smp_mb(void);
 void rust_helper_smp_store_release(unsigned long *p, unsigned long v);
 
 /* linux/cpumask.h */
@@ -26,7 +29,6 @@ void rust_helper_cpumask_clear_cpu(unsigned int cpu, struct cpumask *mask);
 unsigned int rust_helper_cpumask_next(int n, const struct cpumask *mask);
 void rust_helper_cpumask_set_cpu(unsigned int cpu, struct cpumask *mask);
 bool rust_helper_cpumask_test_and_clear_cpu(unsigned int cpu, struct cpumask *mask);
-bool rust_helper_cpumask_test_cpu(unsigned int cpu, const struct cpumask *mask);
 
 /* linux/list.h */
 void rust_helper_list_add(struct list_head *entry, struct list_head *head);
@@ -37,6 +39,9 @@ void rust_helper_list_bulk_move_tail(struct list_head *head, struct list_head *f
 
 /* linux/percpu.h */
 void *rust_helper_this_cpu_ptr(void *base);
+
+/* linux/preempt.h */
+bool rust_helper_in_nmi(void);
 
 /* linux/processor.h */
 void rust_helper_cpu_relax(void);

@@ -31,6 +31,7 @@ pub(crate) use bindings::{
     rust_scx_counter_RUST_SCX_COUNTER_guard_trips as GUARD_TRIPS,
     rust_scx_counter_RUST_SCX_COUNTER_keep_prev as KEEP_PREV,
     rust_scx_counter_RUST_SCX_COUNTER_kick_bypassed as KICK_BYPASSED,
+    rust_scx_counter_RUST_SCX_COUNTER_kick_coalesced as KICK_COALESCED,
     rust_scx_counter_RUST_SCX_COUNTER_kick_higher_class as KICK_HIGHER_CLASS,
     rust_scx_counter_RUST_SCX_COUNTER_kick_idle as KICK_IDLE,
     rust_scx_counter_RUST_SCX_COUNTER_kick_idle_skipped as KICK_IDLE_SKIPPED,

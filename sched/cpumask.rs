@@ -32,9 +32,14 @@ impl Cpumask {
         unsafe { &*ptr.cast::<Self>() }
     }
 
+    #[inline]
     pub(crate) fn test(&self, cpu: CpuId) -> bool {
-        // SAFETY: The mask is valid, a `CpuId` is in range.
-        unsafe { bindings::cpumask_test_cpu(cpu.as_u32(), self.0.get()) }
+        let nr = cpu.as_u32() as usize;
+        // CAST: A mask is an array of words.
+        let words = self.0.get().cast::<usize>();
+        // SAFETY: The mask is valid, a `CpuId` is in range; a word is read in one piece.
+        let word = unsafe { words.add(nr / usize::BITS as usize).read_volatile() };
+        word >> (nr % usize::BITS as usize) & 1 != 0
     }
 
     pub(crate) fn set_atomic(&self, cpu: CpuId) {

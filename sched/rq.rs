@@ -129,6 +129,26 @@ impl<State> Rq<State> {
         unsafe { curr.read_volatile() }
     }
 
+    /// Whether one pick serves all SMT siblings of this core. They share the lock then. Without it,
+    /// whether that was so a moment ago.
+    #[inline]
+    pub(crate) fn picks_for_siblings(&self) -> bool {
+        #[cfg(CONFIG_SCHED_CORE)]
+        // SAFETY: The run queue is there; read in one piece.
+        return unsafe { addr_of!((*self.as_raw()).core_enabled).read_volatile() } != 0;
+        #[cfg(not(CONFIG_SCHED_CORE))]
+        false
+    }
+
+    /// Whether a task of a higher class runs there; without the lock, whether it did a moment ago.
+    ///
+    /// `_irqs_off` keeps that task from being freed.
+    #[inline]
+    pub(crate) fn runs_higher_class(&self, _irqs_off: &ThisRq<'_>) -> bool {
+        // SAFETY: A task that ran there is freed through RCU only, for which IRQs are off.
+        unsafe { Task::from_raw(self.curr_raw()) }.above_scx()
+    }
+
     /// The requests for kicks that its CPU has noted.
     pub(crate) fn kick_requests(&self) -> KickRequests<'_> {
         let rq = self.as_raw();
@@ -315,16 +335,6 @@ impl Rq<Locked> {
     pub(crate) unsafe fn call_after_switch(&mut self, f: unsafe extern "C" fn(*mut bindings::rq)) {
         // SAFETY: The lock is held; the rest by the requirement above.
         unsafe { bindings::scx_core_after_switch(self.as_raw(), Some(f)) };
-    }
-
-    /// Whether one pick serves all SMT siblings of this core. They share the lock then.
-    #[inline]
-    pub(crate) fn picks_for_siblings(&self) -> bool {
-        #[cfg(CONFIG_SCHED_CORE)]
-        // SAFETY: The run queue is there; the field changes under the lock.
-        return unsafe { addr_of!((*self.as_raw()).core_enabled).read() } != 0;
-        #[cfg(not(CONFIG_SCHED_CORE))]
-        false
     }
 
     /// Calls `f` with the run queue of each other CPU of this core, and the task that runs there,
@@ -526,9 +536,25 @@ impl ThisRq<'_> {
         // SAFETY: Initialized at boot. IRQs are off, so this stays on the CPU whose it is.
         unsafe { bindings::irq_work_queue(addr_of_mut!((*self.as_raw()).scx.kick_cpus_irq_work)) };
     }
+
+    /// As [`queue_kick_irq_work`](Self::queue_kick_irq_work), for another CPU.
+    ///
+    /// # Context
+    ///
+    /// No NMI. `cpu` has been seen online since IRQs are off, so it stays that.
+    pub(crate) fn queue_kick_irq_work_on(&self, cpu: CpuId) {
+        let rq = Rq::of(cpu).as_raw();
+        // SAFETY: Initialized at boot. What is wrong with the CPU the kernel warns of.
+        unsafe {
+            bindings::irq_work_queue_on(
+                addr_of_mut!((*rq).scx.kick_cpus_irq_work),
+                cpu.as_u32() as i32,
+            )
+        };
+    }
 }
 
-/// Whom to kick, and how.
+/// Whom a CPU has to kick, and how, where it cannot be left to the target's [mailbox](super::mailbox).
 pub(crate) struct KickRequests<'a> {
     pub(crate) kick: &'a Cpumask,
     pub(crate) idle: &'a Cpumask,

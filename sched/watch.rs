@@ -22,9 +22,9 @@ use core::{
 #[repr(C)]
 pub(crate) struct Watch {
     // Written by the CPU itself, with IRQs off.
-    /// Moves when the CPU begins to look for a task, and when it ends: odd in between.
-    pub(crate) passes: Atomic,
-    /// When it last began to.
+    /// See [`PassState`](super::pass::PassState).
+    pub(crate) pass: Atomic,
+    /// When it last began to look for a task.
     pub(crate) passed_at: Atomic,
     /// When it last ticked.
     pub(crate) ticked_at: Atomic,

@@ -91,10 +91,13 @@ static void test_kicks(void)
 	clear_trace();
 	counters_mark();
 	order_spin(&spinner, SPIN_MS, true);
+	kick(rig, TARGET, KICK_PREEMPT);
 	dump_while_spinning();
 	result(carried_out(&spinner, 10000 * MS) &&
-	       shown("  core: kick=1 idle=1 preempt=1 wait=1 waits=0"),
-	       "sysrq-D shows what a CPU has been asked to kick");
+	       shown("  core: kick=1 idle=0 preempt=1 wait=1 waits=0"),
+	       "sysrq-D shows whom a CPU has yet to kick and wait for");
+	result(shown("  core: asked to reschedule preempt"),
+	       "and what a CPU has been asked for");
 	result(counted("kick_irq_work", 1, LONG_MAX) && counted("kick_resched", 1, LONG_MAX),
 	       "and it is kicked in the end");
 }
@@ -134,7 +137,7 @@ int main(void)
 	harness_init();
 	if (!module_in_charge())
 		ksft_exit_skip("it is the module that shows it\n");
-	ksft_set_plan(5);
+	ksft_set_plan(6);
 	if (sysconf(_SC_NPROCESSORS_ONLN) <= OTHER)
 		die("4 CPUs are needed");
 	if (access(EVENT, F_OK))

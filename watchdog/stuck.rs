@@ -16,12 +16,12 @@ use crate::{
         counter,
         cpumask,
         exit::scx_error_on,
+        pass::PassState,
         rq::{
             Locked,
             Rq, //
         },
         time::{
-            jiffies,
             jiffies_to_msecs,
             msecs_to_jiffies,
             since,
@@ -39,39 +39,6 @@ const MAX_DISPATCH_MS: u32 = 1000;
 const MIN_WATCHED_MS: u32 = 100;
 const MAX_GAP_MS: u32 = 25;
 
-/// Whether a CPU whose passes are so many looks for a task.
-pub(super) fn is_inside(passes: usize) -> bool {
-    passes % 2 != 0
-}
-
-/// A CPU's search for a task, from its beginning until this is dropped.
-#[must_use = "the search is over when this is dropped"]
-pub(crate) struct Pass(&'static Watch);
-
-impl Pass {
-    /// `cpu` begins to look for a task.
-    ///
-    /// # Context
-    ///
-    /// IRQs are off from here to the drop. `cpu` is the executing one.
-    #[inline]
-    pub(crate) fn begin(cpu: CpuId) -> Self {
-        let watch = Watch::of(cpu);
-        watch.passed_at.store(jiffies(), Relaxed);
-        let passes = watch.passes.load(Relaxed);
-        watch.passes.store(passes.wrapping_add(1), Relaxed);
-        Self(watch)
-    }
-}
-
-impl Drop for Pass {
-    #[inline]
-    fn drop(&mut self) {
-        let passes = self.0.passes.load(Relaxed);
-        self.0.passes.store(passes.wrapping_add(1), Relaxed);
-    }
-}
-
 /// Looks at one other CPU, and at the next one in the next tick unless this one is looking for a
 /// task. That takes long only if it is stuck there.
 ///
@@ -81,8 +48,8 @@ pub(super) fn check_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies) {
     let Some(buddy) = CpuId::from_u32(watch.buddy.load(Relaxed) as u32) else {
         return;
     };
-    let pass = Watch::of(buddy).passes.load(Relaxed);
-    if is_inside(pass) && buddy != rq.cpu() {
+    let pass = PassState::of(buddy);
+    if pass.is_inside() && buddy != rq.cpu() {
         watch_buddy(rq, watch, gap, buddy, pass);
     } else {
         let next = cpumask::online().next_around(buddy).unwrap_or(buddy);
@@ -93,12 +60,12 @@ pub(super) fn check_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies) {
 /// This CPU may be next to get stuck, on the lock that the other one holds, and others may be
 /// already. So who comes late, or ticks but now and then, has to do.
 #[cold]
-fn watch_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies, buddy: CpuId, pass: usize) {
+fn watch_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies, buddy: CpuId, pass: PassState) {
     let mut time = watch.buddy_time.load(Relaxed);
-    if watch.buddy_pass.load(Relaxed) == pass {
+    if watch.buddy_pass.load(Relaxed) == pass.to_bits() {
         time = time.wrapping_add(gap.min(msecs_to_jiffies(MAX_GAP_MS)));
     } else {
-        watch.buddy_pass.store(pass, Relaxed);
+        watch.buddy_pass.store(pass.to_bits(), Relaxed);
         time = 0;
     }
     let began = Watch::of(buddy).passed_at.load(Relaxed);
@@ -111,9 +78,8 @@ fn watch_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies, buddy: CpuId, pass:
 }
 
 /// Whether the last scan found the CPU in this pass already, and remembered it.
-pub(super) fn found_again(watch: &Watch, pass: usize) -> bool {
-    // Never 0, which is none.
-    let pass = pass.wrapping_add(2);
+pub(super) fn found_again(watch: &Watch, pass: PassState) -> bool {
+    let pass = pass.to_bits();
     let again = watch.scanned_pass.load(Relaxed) == pass;
     watch.scanned_pass.store(pass, Relaxed);
     again
@@ -130,8 +96,9 @@ pub(super) enum Stuck {
 
 /// As [`check_buddy`], for the scan: if all other CPUs idle, none ticks.
 pub(super) fn find_stuck(watch: &Watch) -> Stuck {
-    let pass = watch.passes.load(Relaxed);
-    if !is_inside(pass) || since(watch.passed_at.load(Relaxed)) <= msecs_to_jiffies(MAX_DISPATCH_MS)
+    let pass = PassState::from_watch(watch);
+    if !pass.is_inside()
+        || since(watch.passed_at.load(Relaxed)) <= msecs_to_jiffies(MAX_DISPATCH_MS)
     {
         return Stuck::No;
     }

@@ -109,6 +109,20 @@ impl<T: AtomicType> Atomic<T> {
 }
 
 impl Atomic {
+    /// Stores `new` and says what was there before. A full barrier.
+    pub(crate) fn xchg(&self, new: usize) -> usize {
+        // SAFETY: A reference is valid, and all accesses are atomic.
+        // CAST: As in `Acquire`.
+        unsafe { bindings::atomic_long_xchg(self.0.get().cast(), new as c_ulong) as usize }
+    }
+
+    /// Sets `bits` and says what was there before. A full barrier.
+    pub(crate) fn fetch_or(&self, bits: usize) -> usize {
+        // SAFETY: A reference is valid, and all accesses are atomic.
+        // CAST: As in `Acquire`.
+        unsafe { bindings::atomic_long_fetch_or(self.0.get().cast(), bits as c_ulong) as usize }
+    }
+
     /// Stores `new` if the value is `old`, and says whether it was. A full barrier if so.
     pub(crate) fn cmpxchg(&self, old: usize, new: usize) -> bool {
         // SAFETY: A reference is valid, and all accesses are atomic.

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a CPU's search for a task is at, for others to see.
+//!
+//! One word per CPU, written by that CPU alone. Who looks at it takes no lock and writes nothing.
+
+use super::{
+    time::jiffies,
+    watch::Watch, //
+};
+use crate::compat::{
+    cpu::CpuId,
+    sync::atomic::Relaxed, //
+};
+
+/// The CPU is searching.
+const INSIDE: usize = 1;
+/// It is not, and has found something.
+const FOUND: usize = 2;
+/// One pass more.
+const PASS: usize = 4;
+
+/// A CPU's search for a task, from its beginning until this is dropped.
+#[must_use = "the search is over when this is dropped"]
+pub(crate) struct Pass {
+    watch: &'static Watch,
+    state: usize,
+}
+
+impl Pass {
+    /// `cpu` begins to look for a task. A full barrier: see [`PassState::has_found`].
+    ///
+    /// # Context
+    ///
+    /// IRQs are off from here to the drop. `cpu` is the executing one.
+    #[inline]
+    pub(crate) fn begin(cpu: CpuId) -> Self {
+        let watch = Watch::of(cpu);
+        let state = (watch.pass.load(Relaxed) & !(INSIDE | FOUND)).wrapping_add(PASS);
+
+        watch.passed_at.store(jiffies(), Relaxed);
+        // ORDERING: Before the queues are looked at; pairs with the barrier in `kick::is_busy`.
+        watch.pass.xchg(state | INSIDE);
+        Self { watch, state }
+    }
+
+    /// The CPU does not idle before it has begun another pass.
+    #[inline]
+    pub(crate) fn set_found(&mut self) {
+        self.state |= FOUND;
+    }
+}
+
+impl Drop for Pass {
+    #[inline]
+    fn drop(&mut self) {
+        self.watch.pass.store(self.state, Relaxed);
+    }
+}
+
+/// What a CPU was at a moment ago. Two that are equal are of one pass.
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(crate) struct PassState(usize);
+
+impl PassState {
+    #[inline]
+    pub(crate) fn of(cpu: CpuId) -> Self {
+        Self::from_watch(Watch::of(cpu))
+    }
+
+    #[inline]
+    pub(crate) fn from_watch(watch: &Watch) -> Self {
+        Self(watch.pass.load(Relaxed))
+    }
+
+    /// As a number that is never 0.
+    pub(crate) fn to_bits(self) -> usize {
+        self.0.wrapping_add(PASS)
+    }
+
+    /// Whether the CPU looks for a task.
+    #[inline]
+    pub(crate) fn is_inside(self) -> bool {
+        self.0 & INSIDE != 0
+    }
+
+    /// Whether the CPU has something to run, and looks at the queues once more before it idles.
+    ///
+    /// ORDERING: If what is on a queue was put there before, and a full barrier is in between, it
+    /// finds that: this read did not see the next pass, so that pass sees the queue.
+    #[inline]
+    pub(crate) fn has_found(self) -> bool {
+        self.0 & FOUND != 0
+    }
+}
+
+/// Forgets what was found under an earlier scheduler.
+///
+/// # Context
+///
+/// While none is enabled: nobody searches.
+pub(crate) fn reset(cpu: CpuId) {
+    let watch = Watch::of(cpu);
+    watch.pass.store(watch.pass.load(Relaxed) & !FOUND, Relaxed);
+}
