@@ -80,12 +80,11 @@ pub(crate) fn balance(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) ->
         balance_siblings(this_rq, rq);
         // Each may have dropped the lock that they share.
         if !is_valid(verdict, rq, prev) {
-            verdict = balance_one(this_rq, rq, prev);
+            verdict = balance_one_more(this_rq, rq, prev);
         }
     }
 
     if verdict != DspVerdict::Nothing {
-        this_rq.set_unfinished(false);
         // A core-wide pick may leave the CPU idle nevertheless.
         if !rq.picks_for_siblings() {
             pass.set_found();
@@ -102,7 +101,7 @@ pub(crate) fn balance(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) ->
 fn balance_siblings(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>) {
     rq.for_each_sibling(|rq, prev| {
         rq.update_clock();
-        let _ = balance_one(this_rq, rq, prev);
+        let _ = balance_one_more(this_rq, rq, prev);
     });
     rq.for_each_sibling(|rq, _| {
         if rq.has(Flags::BAL_KEEP) {
@@ -120,8 +119,16 @@ fn is_valid(verdict: DspVerdict, rq: &Rq<Locked>, prev: &Task) -> bool {
     }
 }
 
+/// [`balance_one`] where it is not the only one.
+#[cold]
+#[inline(never)]
+fn balance_one_more(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
+    balance_one(this_rq, rq, prev)
+}
+
 /// As [`balance`], for one run queue, which may be that of an SMT sibling.
 #[doc(alias = "dispatch_one")]
+#[inline(always)]
 fn balance_one(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
     rq.count(counter::BALANCE);
 
@@ -146,6 +153,7 @@ fn balance_one(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> DspVer
     verdict
 }
 
+#[inline(always)]
 fn find_task(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> DspVerdict {
     let scheduler = Scheduler::current();
 
@@ -232,9 +240,14 @@ fn may_go_on(task: &Task) -> bool {
 
 /// Takes a task from the global DSQ of the CPU's node.
 #[doc(alias = "consume_global_dsq")]
+#[inline(always)]
 fn consume_global(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>) -> bool {
     // While a scheduler is being thrown out, this is where all tasks are.
-    Dsq::global(rq.cpu()).is_some_and(|dsq| consume::consume(this_rq, rq, dsq, || true))
+    match Dsq::global(rq.cpu()) {
+        // Most often it is empty.
+        Some(dsq) if !dsq.is_empty() => consume::consume(this_rq, rq, dsq, || true),
+        _ => false,
+    }
 }
 
 /// Takes a task from the user DSQ with that ID, after what `ops.dispatch()` asked for so far.
@@ -250,7 +263,7 @@ pub(crate) fn consume(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, dsq_id: u64) ->
     finish::flush(this_rq, rq, &mut ctx);
 
     let Some(dsq) = Dsq::user(this_rq, dsq_id) else {
-        scx_error(format_args!("invalid DSQ ID 0x{dsq_id:016x}"));
+        report_invalid(dsq_id);
         return false;
     };
     let consumed = consume::consume(this_rq, rq, dsq, || !scheduler::is_leaving());
@@ -259,6 +272,11 @@ pub(crate) fn consume(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, dsq_id: u64) ->
         ctx.add_tasks(1);
     }
     consumed
+}
+
+#[cold]
+fn report_invalid(dsq_id: u64) {
+    scx_error(format_args!("invalid DSQ ID 0x{dsq_id:016x}"));
 }
 
 /// Puts a task that was enqueued for the local DSQ of another CPU there.

@@ -62,11 +62,12 @@ unsafe extern "C" fn balance(rq: *mut bindings::rq, prev: *mut task_struct) -> c
     let prev = unsafe { Task::from_raw(prev) };
 
     let verdict = dispatch::balance(&this_rq, rq, prev);
-    if this_rq.is_unfinished() || kick::must_wait(rq) {
+    let found = verdict != DspVerdict::Nothing;
+    if (!found && this_rq.is_unfinished()) || kick::must_wait(rq) {
         // SAFETY: Balancing is over, a pick follows.
         unsafe { rq.call_after_switch(after_switch) };
     }
-    (verdict != DspVerdict::Nothing).into()
+    found.into()
 }
 
 /// # Safety

@@ -108,6 +108,7 @@ pub(super) fn consume<'h>(
 ///
 /// At all of them as well if this CPU cannot remember its place, since it is in the middle of
 /// another DSQ: to begin at the first task again and again would strand the last.
+#[inline(always)]
 fn step<'h>(mut walk: Walk<'_, 'h>, limited: bool) -> Step<'h> {
     let mut left = if limited { STEP } else { u32::MAX };
 

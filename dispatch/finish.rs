@@ -47,7 +47,15 @@ use crate::{
 ///
 /// Balance: `rq` is locked; its lock is dropped and retaken on the way.
 #[doc(alias = "flush_dispatch_buf")]
+#[inline]
 pub(super) fn flush(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, ctx: &mut DspCtx<'_>) {
+    if !ctx.is_empty() {
+        finish_all(this_rq, rq, ctx);
+    }
+}
+
+#[inline(never)]
+fn finish_all(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, ctx: &mut DspCtx<'_>) {
     let cpu = rq.cpu();
     {
         let mut lock = Relock::new(rq);

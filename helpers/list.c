@@ -21,3 +21,8 @@ void rust_helper_list_bulk_move_tail(struct list_head *head, struct list_head *f
 {
 	list_bulk_move_tail(head, first, last);
 }
+
+void rust_helper_list_move_tail(struct list_head *entry, struct list_head *head)
+{
+	list_move_tail(entry, head);
+}

@@ -10,11 +10,6 @@ void rust_helper_cond_resched(void)
 	cond_resched();
 }
 
-struct rq *rust_helper_cpu_rq(unsigned int cpu)
-{
-	return cpu_rq(cpu);
-}
-
 void rust_helper_lockdep_assert_rq_held(struct rq *rq)
 {
 	lockdep_assert_rq_held(rq);
@@ -56,11 +51,6 @@ void rust_helper_raw_spin_rq_unlock_irqrestore(struct rq *rq, unsigned long flag
 bool rust_helper_task_allowed_on_cpu(struct task_struct *p, int cpu)
 {
 	return task_allowed_on_cpu(p, cpu);
-}
-
-unsigned int rust_helper_task_cpu(const struct task_struct *p)
-{
-	return task_cpu(p);
 }
 
 bool rust_helper_test_tsk_need_resched(struct task_struct *p)

@@ -83,10 +83,23 @@ struct rust_scx_watch {
 	unsigned long		words[16];
 } ____cacheline_aligned_in_smp;
 
+#define RUST_SCX_KNOWN_DSQS	4
+
+/* A user DSQ that is there as long as no other user DSQ has gone since. */
+struct rust_scx_known_dsq {
+	u64			id;
+	struct scx_dispatch_q	*dsq;
+	unsigned long		seen;	/* what dsq_gen was */
+};
+
 struct rust_scx_pcpu {
 	u64			counters[RUST_SCX_NR_COUNTERS];
 	/* Rust's struct Waits, NULL while no scheduler is enabled; under RCU */
 	void __rcu		*waits;
+
+	struct scx_dispatch_q	*global_dsq;	/* of this CPU's node */
+	/* user DSQs that this CPU has looked up, by the lowest bits of their IDs */
+	struct rust_scx_known_dsq known_dsqs[RUST_SCX_KNOWN_DSQS];
 
 	/* Rust's struct Cursor: where this CPU goes on in a long DSQ */
 	struct scx_dsq_list_node cursor;

@@ -34,11 +34,9 @@ bool rust_helper_cpumask_test_and_clear_cpu(unsigned int cpu, struct cpumask *ma
 void rust_helper_list_add(struct list_head *entry, struct list_head *head);
 void rust_helper_list_add_tail(struct list_head *entry, struct list_head *head);
 void rust_helper_list_del_init(struct list_head *entry);
+void rust_helper_list_move_tail(struct list_head *entry, struct list_head *head);
 void rust_helper_list_bulk_move_tail(struct list_head *head, struct list_head *first,
 				     struct list_head *last);
-
-/* linux/percpu.h */
-void *rust_helper_this_cpu_ptr(void *base);
 
 /* linux/preempt.h */
 bool rust_helper_in_nmi(void);
@@ -56,7 +54,6 @@ void rust_helper_rcu_assign_pointer(void **p, void *v);
 /* linux/sched.h */
 void rust_helper_cond_resched(void);
 bool rust_helper_need_resched(void);
-unsigned int rust_helper_task_cpu(const struct task_struct *p);
 bool rust_helper_test_tsk_need_resched(struct task_struct *p);
 
 /* linux/slab.h */
@@ -71,7 +68,6 @@ int rust_helper_cpu_to_node(unsigned int cpu);
 struct cpumask *rust_helper_topology_sibling_cpumask(unsigned int cpu);
 
 /* kernel/sched/sched.h */
-struct rq *rust_helper_cpu_rq(unsigned int cpu);
 void rust_helper_lockdep_assert_rq_held(struct rq *rq);
 void rust_helper_raw_spin_rq_lock(struct rq *rq);
 void rust_helper_raw_spin_rq_lock_irq(struct rq *rq);

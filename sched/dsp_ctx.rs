@@ -9,6 +9,7 @@
 //! [`include/linux/sched/ext_core.h`](srctree/include/linux/sched/ext_core.h)
 
 use super::{
+    percpu,
     rq::{
         Locked,
         Rq,
@@ -48,12 +49,11 @@ pub(crate) struct DspCtx<'h>(*mut bindings::scx_dsp_ctx, PhantomData<&'h ()>);
 
 impl<'h> DspCtx<'h> {
     /// `None` if no scheduler was enabled.
-    pub(crate) fn of(_this_rq: &'h ThisRq<'_>) -> Option<Self> {
+    #[inline]
+    pub(crate) fn of(this_rq: &'h ThisRq<'_>) -> Option<Self> {
         let base = scheduler::dsp_ctx()?;
-        // SAFETY: A per-CPU pointer, and IRQs are off.
-        let ctx = unsafe { bindings::this_cpu_ptr(base.as_ptr().cast()) };
         // INVARIANT: There as long as the scheduler is enabled, and its CPU is busy here.
-        Some(Self(ctx.cast(), PhantomData))
+        Some(Self(percpu::at(base.as_ptr(), this_rq.cpu()), PhantomData))
     }
 
     /// Begins a round for `rq`.
@@ -74,6 +74,13 @@ impl<'h> DspCtx<'h> {
     pub(crate) fn add_tasks(&mut self, n: u32) {
         // SAFETY: By the type invariant.
         unsafe { (*self.0).nr_tasks = (*self.0).nr_tasks.wrapping_add(n) };
+    }
+
+    /// Whether nothing has been asked for.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { (*self.0).cursor == 0 }
     }
 
     /// What has been asked for so far, first to last. To be carried out, and then

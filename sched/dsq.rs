@@ -22,7 +22,11 @@ use super::{
     task::Task, //
 };
 use crate::{
-    bindings,
+    bindings::{
+        self,
+        rust_scx_known_dsq as Known,
+        RUST_SCX_KNOWN_DSQS, //
+    },
     compat::cpu::CpuId, //
 };
 use core::ptr::{
@@ -44,6 +48,7 @@ use kernel::{
         task_struct, //
     },
     container_of,
+    ffi::c_ulong,
     types::Opaque, //
 };
 
@@ -65,29 +70,40 @@ impl Dsq {
     pub(crate) const GLOBAL: u64 = scx_dsq_id_flags_SCX_DSQ_GLOBAL as u64;
 
     /// The user DSQ of that ID.
-    pub(crate) fn user<'h>(_irqs_off: &'h ThisRq<'_>, id: u64) -> Option<&'h Self> {
-        // SAFETY: May be called anywhere under RCU, for which IRQs that are off count.
-        let dsq = unsafe { bindings::scx_core_find_dsq(id) };
-        // SAFETY: NULL or a DSQ, which is freed by RCU.
+    ///
+    /// # Context
+    ///
+    /// Balance.
+    #[inline]
+    pub(crate) fn user<'h>(this_rq: &'h ThisRq<'_>, id: u64) -> Option<&'h Self> {
+        // First: what goes after this is still there as long as IRQs stay off.
+        let gen = scheduler::dsq_gen();
+        let slot = id as usize % RUST_SCX_KNOWN_DSQS as usize;
+        let pcpu = percpu::of(this_rq.cpu());
+        // SAFETY: Valid by `percpu::of`, in range by the remainder, and only used by this CPU.
+        let known = unsafe { &mut *addr_of_mut!((*pcpu).known_dsqs).cast::<Known>().add(slot) };
+
+        if known.id != id || known.seen != gen as c_ulong || known.dsq.is_null() {
+            *known = Known {
+                id,
+                // SAFETY: May be called anywhere under RCU, for which IRQs that are off count.
+                dsq: unsafe { bindings::scx_core_find_dsq(id) },
+                seen: gen as c_ulong,
+            };
+        }
+        // SAFETY: NULL, or a DSQ that was there when `gen` was read, in this section or in an
+        // earlier one with no other gone since. It is freed by RCU.
         // CAST: `repr(transparent)` over `Opaque`, which is transparent too.
-        unsafe { dsq.cast::<Self>().as_ref() }
+        unsafe { known.dsq.cast::<Self>().as_ref() }
     }
 
     /// The global DSQ of the node of `cpu`.
+    #[inline]
     pub(crate) fn global(cpu: CpuId) -> Option<&'static Self> {
-        let dsqs = scheduler::global_dsqs()?;
-        // SAFETY: A `CpuId` is in range.
-        let node = unsafe { bindings::cpu_to_node(cpu.as_u32()) };
-        // SAFETY: The array has a DSQ for each node, and both are there forever once a scheduler
-        // was enabled.
+        let dsq = scheduler::global_dsq(cpu)?;
+        // SAFETY: There forever.
         // CAST: As in `user`.
-        unsafe {
-            dsqs.as_ptr()
-                .add(node as usize)
-                .read()
-                .cast::<Self>()
-                .as_ref()
-        }
+        Some(unsafe { dsq.cast::<Self>().as_ref() })
     }
 
     pub(super) fn as_raw(&self) -> *mut scx_dispatch_q {
@@ -128,6 +144,7 @@ impl Dsq {
     /// # Context
     ///
     /// Holds the DSQ's lock until the walk is dropped.
+    #[inline(always)]
     pub(crate) fn walk<'a, 'h>(
         &'h self,
         this_rq: &'h ThisRq<'_>,
@@ -241,12 +258,12 @@ impl<'h> Candidate<'_, '_, 'h> {
     pub(crate) fn move_to_local(self) {
         let p = self.task.as_raw();
         let local = self.walk.rq.local_dsq();
-        self.unlink();
+        self.leave();
 
-        // SAFETY: The task is on no list now. Its run queue is locked, and so is what this lock
-        // protects: the local DSQ, and which DSQ the task is on.
+        // SAFETY: The task leaves a DSQ that is locked. Its run queue is locked, too, and so is
+        // what this lock protects: the local DSQ, and which DSQ the task is on.
         unsafe {
-            bindings::list_add_tail(
+            bindings::list_move_tail(
                 addr_of_mut!((*p).scx.dsq_list.node),
                 addr_of_mut!((*local).list),
             );
@@ -263,6 +280,14 @@ impl<'h> Candidate<'_, '_, 'h> {
     /// Takes the task off the DSQ. Its `p->scx.dsq` stays until its run queue is locked.
     #[doc(alias = "task_unlink_from_dsq")]
     pub(super) fn unlink(self) {
+        let p = self.task.as_raw();
+        self.leave();
+        // SAFETY: The DSQ is locked and the task is on its list.
+        unsafe { bindings::list_del_init(addr_of_mut!((*p).scx.dsq_list.node)) };
+    }
+
+    /// As [`unlink`](Self::unlink), but for the list, which the task leaves next.
+    fn leave(self) {
         let dsq = self.walk.dsq.as_raw();
         let p = self.task.as_raw();
         // The walk must not stay on what leaves the list.
@@ -276,7 +301,6 @@ impl<'h> Candidate<'_, '_, 'h> {
                 bindings::rb_clear_node(addr_of_mut!((*p).scx.dsq_priq));
                 (*p).scx.dsq_flags &= !TASK_DSQ_ON_PRIQ;
             }
-            bindings::list_del_init(addr_of_mut!((*p).scx.dsq_list.node));
             mod_nr(dsq, -1);
         }
     }

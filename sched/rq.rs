@@ -166,11 +166,11 @@ impl<State> Rq<State> {
 
 impl Rq {
     /// The run queue of `cpu`.
+    #[inline]
     pub(crate) fn of(cpu: CpuId) -> &'static Self {
-        // SAFETY: A `CpuId` is in range, and ours come from the possible or online CPUs, or from
-        // C, which has checked them.
-        let rq = unsafe { bindings::cpu_rq(cpu.as_u32()) };
-        // SAFETY: There forever.
+        let rq = percpu::at(addr_of!(bindings::runqueues), cpu);
+        // SAFETY: There forever: a `CpuId` is in range, and ours come from the possible or online
+        // CPUs, or from C, which has checked them.
         // CAST: `repr(transparent)`.
         unsafe { &*rq.cast::<Self>() }
     }

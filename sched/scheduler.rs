@@ -4,14 +4,25 @@
 //!
 //! C header: [`include/linux/sched/ext_core.h`](srctree/include/linux/sched/ext_core.h)
 
+use super::{
+    cpumask,
+    percpu, //
+};
 use crate::{
     bindings,
-    compat::sync::atomic::{
-        Atomic,
-        Relaxed, //
+    compat::{
+        cpu::CpuId,
+        sync::atomic::{
+            Atomic,
+            Relaxed, //
+        },
     },
 };
-use core::ptr::NonNull;
+use core::ptr::{
+    addr_of,
+    addr_of_mut,
+    NonNull, //
+};
 use kernel::bindings::scx_dispatch_q;
 
 /// A set of properties of a BPF scheduler, `enum scx_core_flags`.
@@ -23,8 +34,8 @@ static FLAGS: Atomic = Atomic::new(0);
 
 /// Pointers of its [`bindings::scx_core_args`], 0 before the first.
 static DSP_CTX: Atomic = Atomic::new(0);
-static GLOBAL_DSQS: Atomic = Atomic::new(0);
 static EXIT_KIND: Atomic = Atomic::new(0);
+static DSQ_GEN: Atomic = Atomic::new(0);
 
 impl Scheduler {
     /// It implements `ops.dispatch()`.
@@ -60,8 +71,16 @@ impl Scheduler {
 /// The pointers are valid forever, or as long as a task is on sched_ext that to the contexts.
 pub(crate) unsafe fn set(args: &bindings::scx_core_args) {
     DSP_CTX.store(args.dsp_ctx as usize, Relaxed);
-    GLOBAL_DSQS.store(args.global_dsqs as usize, Relaxed);
     EXIT_KIND.store(args.exit_kind as usize, Relaxed);
+    DSQ_GEN.store(args.dsq_gen as usize, Relaxed);
+    for cpu in cpumask::possible().iter() {
+        // SAFETY: A `CpuId` is in range.
+        let node = unsafe { bindings::cpu_to_node(cpu.as_u32()) };
+        // SAFETY: By the requirement above; the array has a DSQ for each node.
+        let dsq = unsafe { args.global_dsqs.add(node as usize).read() };
+        // SAFETY: Valid by `percpu::of`, and nobody reads it while no task is on sched_ext.
+        unsafe { addr_of_mut!((*percpu::of(cpu)).global_dsq).write(dsq) };
+    }
     FLAGS.store(args.flags as usize, Relaxed);
 }
 
@@ -90,7 +109,19 @@ pub(super) fn dsp_ctx() -> Option<NonNull<bindings::scx_dsp_ctx>> {
     NonNull::new(DSP_CTX.load(Relaxed) as *mut bindings::scx_dsp_ctx)
 }
 
-/// The global DSQs by node.
-pub(super) fn global_dsqs() -> Option<NonNull<*mut scx_dispatch_q>> {
-    NonNull::new(GLOBAL_DSQS.load(Relaxed) as *mut *mut scx_dispatch_q)
+/// The global DSQ of the node of `cpu`, there forever once a scheduler was enabled.
+#[inline]
+pub(super) fn global_dsq(cpu: CpuId) -> Option<NonNull<scx_dispatch_q>> {
+    // SAFETY: Valid by `percpu::of`. Written by `set`, under the condition there.
+    NonNull::new(unsafe { addr_of!((*percpu::of(cpu)).global_dsq).read() })
+}
+
+/// Moves whenever a user DSQ goes. 0 before the first scheduler, which has none.
+#[inline]
+pub(super) fn dsq_gen() -> usize {
+    match NonNull::new(DSQ_GEN.load(Relaxed) as *mut usize) {
+        // SAFETY: Valid by the requirement of `set`, and an `atomic_long_t` is an aligned `usize`.
+        Some(gen) => unsafe { gen.as_ptr().read_volatile() },
+        None => 0,
+    }
 }

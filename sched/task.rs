@@ -71,8 +71,10 @@ impl Task {
     /// The CPU it is on, or was last.
     #[inline]
     pub(crate) fn cpu(&self) -> CpuId {
-        // SAFETY: The task is there, and its CPU is a possible one, so in range.
-        unsafe { CpuId::from_i32_unchecked(bindings::task_cpu(self.as_raw()) as i32) }
+        // SAFETY: The task is there, and the field is read in one piece.
+        let cpu = unsafe { addr_of!((*self.as_raw()).thread_info.cpu).read_volatile() };
+        // SAFETY: It is a possible CPU, so in range.
+        unsafe { CpuId::from_i32_unchecked(cpu as i32) }
     }
 
     /// Whether it must stay on the CPU it is on for now.
