@@ -127,8 +127,18 @@ pub(crate) struct rq {
     pub(crate) scx: scx_rq,
 }
 
+pub(crate) const RUST_SCX_KNOWN_DSQS: u32 = 4;
+
+#[derive(Copy, Clone)]
+pub(crate) struct rust_scx_known_dsq {
+    pub(crate) id: u64,
+    pub(crate) dsq: *mut scx_dispatch_q,
+    pub(crate) seen: core::ffi::c_ulong,
+}
+
 /// A CPU's own data.
 pub(crate) struct rust_scx_pcpu {
+    pub(crate) known_dsqs: [rust_scx_known_dsq; RUST_SCX_KNOWN_DSQS as usize],
     pub(crate) cursor: scx_dsq_list_node,
     pub(crate) cursor_dsq: *mut scx_dispatch_q,
     pub(crate) cursor_wanted: u32,
@@ -184,15 +194,18 @@ pub(crate) unsafe fn list_del_init(entry: *mut list_head) {
     }
 }
 
+pub(crate) unsafe fn list_move_tail(entry: *mut list_head, head: *mut list_head) {
+    unsafe {
+        list_del_init(entry);
+        list_add_tail(entry, head);
+    }
+}
+
 pub(crate) unsafe fn rb_erase(_: *mut rb_node, _: *mut rb_root) {
     unreachable!("no DSQ is a priority queue here");
 }
 
 pub(crate) unsafe fn rb_clear_node(_: *mut rb_node) {}
-
-pub(crate) unsafe fn cpu_to_node(_: u32) -> i32 {
-    0
-}
 
 /// The shared DSQ, whatever the ID.
 pub(crate) unsafe fn scx_core_find_dsq(_id: u64) -> *mut scx_dispatch_q {

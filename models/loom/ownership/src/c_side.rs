@@ -14,6 +14,7 @@ use crate::{
         rb_node,
         rb_root,
         rq,
+        rust_scx_known_dsq,
         rust_scx_pcpu,
         sched_ext_entity,
         scx_dispatch_q,
@@ -70,7 +71,6 @@ pub(crate) struct Machine {
     pcpus: Box<[UnsafeCell<rust_scx_pcpu>]>,
     tasks: Box<[UnsafeCell<task_struct>]>,
     shared: Box<UnsafeCell<scx_dispatch_q>>,
-    global_dsqs: UnsafeCell<*mut scx_dispatch_q>,
     /// Accesses to lists.
     lists: AtomicUsize,
 }
@@ -161,6 +161,11 @@ impl Machine {
             pcpus: (0..crate::bindings::nr_cpu_ids)
                 .map(|_| {
                     UnsafeCell::new(rust_scx_pcpu {
+                        known_dsqs: [rust_scx_known_dsq {
+                            id: 0,
+                            dsq: null_mut(),
+                            seen: 0,
+                        }; 4],
                         cursor: new_list_node(),
                         cursor_dsq: null_mut(),
                         cursor_wanted: 0,
@@ -196,13 +201,11 @@ impl Machine {
                 })
                 .collect(),
             shared: Box::new(UnsafeCell::new(new_dsq(None))),
-            global_dsqs: UnsafeCell::new(null_mut()),
             lists: AtomicUsize::new(0),
         };
 
         // SAFETY: Nobody else has it yet, and what is linked is in boxes.
         unsafe {
-            *machine.global_dsqs.get() = machine.shared();
             init(addr_of_mut!((*machine.shared()).list));
             for rq in &machine.rqs {
                 init(addr_of_mut!((*rq.get()).scx.local_dsq.list));
@@ -230,10 +233,6 @@ impl Machine {
 
     pub(crate) fn shared(&self) -> *mut scx_dispatch_q {
         self.shared.get()
-    }
-
-    pub(crate) fn global_dsqs(&self) -> *mut *mut scx_dispatch_q {
-        self.global_dsqs.get()
     }
 
     pub(crate) fn task(&self, id: usize) -> *mut task_struct {

@@ -20,6 +20,10 @@ mod dispatch;
 mod sched;
 mod tests;
 
+pub(crate) mod ffi {
+    pub(crate) use core::ffi::c_ulong;
+}
+
 pub(crate) mod types {
     use core::cell::UnsafeCell;
 

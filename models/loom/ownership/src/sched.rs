@@ -86,6 +86,10 @@ pub(crate) mod dsp_ctx {
     );
 
     impl DspCtx<'_> {
+        pub(crate) fn is_empty(&self) -> bool {
+            self.0.is_empty()
+        }
+
         pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'static>> {
             self.0
                 .clone()
@@ -114,7 +118,7 @@ pub(crate) mod percpu {
 }
 
 pub(crate) mod scheduler {
-    use crate::{bindings::scx_dispatch_q, c_side::machine};
+    use crate::{bindings::scx_dispatch_q, c_side::machine, compat::cpu::CpuId};
     use core::ptr::NonNull;
 
     pub(crate) struct Scheduler;
@@ -132,8 +136,13 @@ pub(crate) mod scheduler {
         }
     }
 
-    pub(crate) fn global_dsqs() -> Option<NonNull<*mut scx_dispatch_q>> {
-        NonNull::new(machine().global_dsqs())
+    pub(crate) fn global_dsq(_: CpuId) -> Option<NonNull<scx_dispatch_q>> {
+        NonNull::new(machine().shared())
+    }
+
+    /// None goes here.
+    pub(crate) fn dsq_gen() -> usize {
+        0
     }
 }
 
