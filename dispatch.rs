@@ -27,7 +27,10 @@ use crate::{
         exit::scx_error,
         kick_flags::KickFlags,
         ops_state::Owned,
-        pass::Pass,
+        pass::{
+            self,
+            Pass, //
+        },
         relock::Relock,
         rq::{
             Balancing,
@@ -71,7 +74,7 @@ pub(crate) enum DspVerdict {
 /// date. Does not sleep.
 #[doc(alias = "balance_scx")]
 pub(crate) fn balance(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
-    let mut pass = Pass::begin(rq.cpu());
+    let mut search = Pass::begin(rq.cpu());
 
     this_rq.set_unfinished(false);
 
@@ -87,7 +90,7 @@ pub(crate) fn balance(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) ->
     if verdict != DspVerdict::Nothing {
         // A core-wide pick may leave the CPU idle nevertheless.
         if !rq.picks_for_siblings() {
-            pass.set_found();
+            search.set_found();
         }
     }
     // From here to the pick no lock is dropped: who waits for a task that goes on has its answer.
@@ -208,6 +211,7 @@ fn dispatch_loop(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> D
 
     for round in 1..=DSP_MAX_LOOPS {
         rq.count(counter::DISPATCH_ROUNDS);
+        pass::get_on(this_rq);
         ctx.begin(rq);
         rq.call_dispatch(prev.on_scx().then_some(prev));
         finish::flush(this_rq, rq, &mut ctx);

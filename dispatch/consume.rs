@@ -23,6 +23,7 @@ use crate::sched::{
         Walk, //
     },
     ops_state::Held,
+    pass,
     relock::Relock,
     rq::{
         Flags,
@@ -83,6 +84,7 @@ pub(super) fn consume<'h>(
         }
         steps = if limited { steps.saturating_add(1) } else { 0 };
 
+        pass::get_on(this_rq);
         match step(dsq.walk(this_rq, rq, limited), limited) {
             Step::Moved => {
                 this_rq.count(counter::CONSUME_LOCAL);

@@ -30,6 +30,7 @@ use crate::{
             Destination,
             Owned, //
         },
+        pass,
         relock::Relock,
         rq::{
             Locked,
@@ -60,6 +61,7 @@ fn finish_all(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, ctx: &mut DspCtx<'_>) {
     {
         let mut lock = Relock::new(rq);
         for entry in ctx.entries() {
+            pass::get_on(this_rq);
             finish_dispatch(this_rq, &mut lock, cpu, entry);
         }
     }

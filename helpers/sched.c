@@ -62,3 +62,8 @@ struct rq *rust_helper_this_rq(void)
 {
 	return this_rq();
 }
+
+bool rust_helper_vcpu_is_preempted(int cpu)
+{
+	return vcpu_is_preempted(cpu);
+}

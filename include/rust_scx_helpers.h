@@ -55,6 +55,7 @@ void rust_helper_rcu_assign_pointer(void **p, void *v);
 void rust_helper_cond_resched(void);
 bool rust_helper_need_resched(void);
 bool rust_helper_test_tsk_need_resched(struct task_struct *p);
+bool rust_helper_vcpu_is_preempted(int cpu);
 
 /* linux/slab.h */
 void *rust_helper_kvzalloc_node(size_t size, int cpu);

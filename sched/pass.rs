@@ -5,6 +5,7 @@
 //! One word per CPU, written by that CPU alone. Who looks at it takes no lock and writes nothing.
 
 use super::{
+    rq::ThisRq,
     time::jiffies,
     watch::Watch, //
 };
@@ -17,14 +18,14 @@ use crate::compat::{
 const INSIDE: usize = 1;
 /// It is not, and has found something.
 const FOUND: usize = 2;
-/// One pass more.
-const PASS: usize = 4;
+/// One step more, in this pass or to the next.
+const STEP: usize = 4;
 
 /// A CPU's search for a task, from its beginning until this is dropped.
 #[must_use = "the search is over when this is dropped"]
 pub(crate) struct Pass {
     watch: &'static Watch,
-    state: usize,
+    found: bool,
 }
 
 impl Pass {
@@ -36,29 +37,41 @@ impl Pass {
     #[inline]
     pub(crate) fn begin(cpu: CpuId) -> Self {
         let watch = Watch::of(cpu);
-        let state = (watch.pass.load(Relaxed) & !(INSIDE | FOUND)).wrapping_add(PASS);
+        let state = watch.pass.load(Relaxed) & !(INSIDE | FOUND);
 
         watch.passed_at.store(jiffies(), Relaxed);
         // ORDERING: Before the queues are looked at; pairs with the barrier in `kick::is_busy`.
-        watch.pass.xchg(state | INSIDE);
-        Self { watch, state }
+        watch.pass.xchg(state.wrapping_add(STEP | INSIDE));
+        Self {
+            watch,
+            found: false,
+        }
     }
 
     /// The CPU does not idle before it has begun another pass.
     #[inline]
     pub(crate) fn set_found(&mut self) {
-        self.state |= FOUND;
+        self.found = true;
     }
 }
 
 impl Drop for Pass {
     #[inline]
     fn drop(&mut self) {
-        self.watch.pass.store(self.state, Relaxed);
+        let state = self.watch.pass.load(Relaxed) & !INSIDE;
+        let found = if self.found { FOUND } else { 0 };
+        self.watch.pass.store(state | found, Relaxed);
     }
 }
 
-/// What a CPU was at a moment ago. Two that are equal are of one pass.
+/// Says that the search of this CPU gets on, however long it takes.
+#[inline]
+pub(crate) fn get_on(this_rq: &ThisRq<'_>) {
+    let pass = &Watch::of(this_rq.cpu()).pass;
+    pass.store(pass.load(Relaxed).wrapping_add(STEP), Relaxed);
+}
+
+/// What a CPU was at a moment ago. If two are equal it did not get on in between.
 #[derive(Copy, Clone, PartialEq, Eq)]
 pub(crate) struct PassState(usize);
 
@@ -75,7 +88,7 @@ impl PassState {
 
     /// As a number that is never 0.
     pub(crate) fn to_bits(self) -> usize {
-        self.0.wrapping_add(PASS)
+        self.0.wrapping_add(STEP)
     }
 
     /// Whether the CPU looks for a task.

@@ -149,6 +149,12 @@ impl<State> Rq<State> {
         unsafe { Task::from_raw(self.curr_raw()) }.above_scx()
     }
 
+    /// Whether a hypervisor has taken its CPU away for now, where that says so.
+    pub(crate) fn cpu_is_taken(&self) -> bool {
+        // SAFETY: May be called anywhere, with a possible CPU.
+        unsafe { bindings::vcpu_is_preempted(self.cpu().as_u32() as i32) }
+    }
+
     /// The requests for kicks that its CPU has noted.
     pub(crate) fn kick_requests(&self) -> KickRequests<'_> {
         let rq = self.as_raw();

@@ -31,18 +31,19 @@ use crate::{
     },
 };
 
-/// How long a CPU may be in one pass of the dispatch path.
+/// How long a CPU may be in one pass of the dispatch path without getting on.
 const MAX_DISPATCH_MS: u32 = 1000;
 
-/// Of that another CPU must have watched so much; and what counts at most from one of its ticks to
-/// the next, as the machine may have been stopped.
-const MIN_WATCHED_MS: u32 = 100;
+/// For so long another CPU must have watched it not get on; and what counts at most from one of its
+/// ticks to the next, as the machine may have been stopped.
+const MIN_WATCHED_MS: u32 = 500;
 const MAX_GAP_MS: u32 = 25;
 
 /// Looks at one other CPU, and at the next one in the next tick unless this one is looking for a
 /// task. That takes long only if it is stuck there.
 ///
-/// What has been watched is made up of `gap`s between own ticks: a stopped machine has none.
+/// What has been watched is made up of `gap`s between own ticks: a stopped machine has none. A CPU
+/// that a hypervisor has taken away is not watched.
 #[inline]
 pub(super) fn check_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies) {
     let Some(buddy) = CpuId::from_u32(watch.buddy.load(Relaxed) as u32) else {
@@ -61,6 +62,9 @@ pub(super) fn check_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies) {
 /// already. So who comes late, or ticks but now and then, has to do.
 #[cold]
 fn watch_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies, buddy: CpuId, pass: PassState) {
+    if Rq::of(buddy).cpu_is_taken() {
+        return;
+    }
     let mut time = watch.buddy_time.load(Relaxed);
     if watch.buddy_pass.load(Relaxed) == pass.to_bits() {
         time = time.wrapping_add(gap.min(msecs_to_jiffies(MAX_GAP_MS)));

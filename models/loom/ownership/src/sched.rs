@@ -109,6 +109,13 @@ pub(crate) mod exit {
     }
 }
 
+pub(crate) mod pass {
+    use super::rq::ThisRq;
+
+    /// Nobody watches.
+    pub(crate) fn get_on(_: &ThisRq<'_>) {}
+}
+
 pub(crate) mod percpu {
     use crate::{bindings::rust_scx_pcpu, c_side::machine, compat::cpu::CpuId};
 
