@@ -203,6 +203,7 @@ fn find_task(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> DspVe
 /// What it gives may be gone again, or have been for other CPUs, by the time we look: BPF
 /// schedulers rely on being asked again then. So one that only ever gives what cannot run here
 /// could hold the CPU with IRQs off for good, were it not for [`DSP_MAX_LOOPS`].
+#[inline(always)]
 fn dispatch_loop(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> DspVerdict {
     rq.count(counter::DISPATCH);
     let Some(mut ctx) = DspCtx::of(this_rq) else {
@@ -211,7 +212,6 @@ fn dispatch_loop(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> D
 
     for round in 1..=DSP_MAX_LOOPS {
         rq.count(counter::DISPATCH_ROUNDS);
-        pass::get_on(this_rq);
         ctx.begin(rq);
         rq.call_dispatch(prev.on_scx().then_some(prev));
         finish::flush(this_rq, rq, &mut ctx);
@@ -233,6 +233,7 @@ fn dispatch_loop(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> D
         } else if ctx.nr_tasks() == 0 {
             break;
         }
+        pass::get_on(this_rq);
     }
     DspVerdict::Nothing
 }

@@ -84,7 +84,6 @@ pub(super) fn consume<'h>(
         }
         steps = if limited { steps.saturating_add(1) } else { 0 };
 
-        pass::get_on(this_rq);
         match step(dsq.walk(this_rq, rq, limited), limited) {
             Step::Moved => {
                 this_rq.count(counter::CONSUME_LOCAL);
@@ -103,6 +102,7 @@ pub(super) fn consume<'h>(
             Step::NotFound => return false,
             Step::Unfinished => this_rq.count(counter::SCAN_STEPS),
         }
+        pass::get_on(this_rq);
     }
 }
 
