@@ -4,8 +4,9 @@
 
 #![allow(non_camel_case_types, non_upper_case_globals)]
 
-use core::alloc::Layout;
-use kernel::ffi::{c_ulong, c_void};
+use crate::compat::sync::atomic::Atomic;
+use core::{alloc::Layout, ptr::null_mut};
+use kernel::ffi::c_void;
 use std::alloc::{alloc_zeroed, dealloc};
 
 pub(crate) const scx_kick_flags_SCX_KICK_IDLE: u32 = 1;
@@ -13,11 +14,44 @@ pub(crate) const scx_kick_flags_SCX_KICK_PREEMPT: u32 = 2;
 pub(crate) const scx_kick_flags_SCX_KICK_WAIT: u32 = 4;
 
 /// Large enough for all models.
-pub(crate) static nr_cpu_ids: u32 = 3;
+pub(crate) static nr_cpu_ids: u32 = 4;
+
+pub(crate) struct rust_scx_mailbox {
+    pub(crate) requests: Atomic,
+}
+
+/// What is not shared here has nothing to do with kicks.
+#[repr(C)]
+pub(crate) struct rust_scx_watch {
+    pass: Atomic,
+    rest: [Atomic; 15],
+}
 
 /// A CPU's own data.
 pub(crate) struct rust_scx_pcpu {
     pub(crate) waits: *mut c_void,
+    pub(crate) mailbox: rust_scx_mailbox,
+    pub(crate) watch: rust_scx_watch,
+}
+
+impl rust_scx_pcpu {
+    /// One whose passes others look at, or not.
+    pub(crate) fn new(has_passes: bool) -> Self {
+        Self {
+            waits: null_mut(),
+            mailbox: rust_scx_mailbox {
+                requests: Atomic::swapped(),
+            },
+            watch: rust_scx_watch {
+                pass: if has_passes {
+                    Atomic::watched()
+                } else {
+                    Atomic::new(0)
+                },
+                rest: core::array::from_fn(|_| Atomic::new(0)),
+            },
+        }
+    }
 }
 
 /// The records of waits that are to be freed need their size here.
@@ -41,25 +75,4 @@ pub(crate) unsafe fn kvfree_rcu_mightsleep(p: *mut c_void) {
 pub(crate) unsafe fn rcu_assign_pointer<T>(p: *mut *mut T, v: *mut T) {
     // SAFETY: By the requirement of the callers.
     unsafe { p.write(v) };
-}
-
-pub(crate) unsafe fn atomic_long_read_acquire(p: *const c_ulong) -> c_ulong {
-    // SAFETY: By the requirement of the callers.
-    unsafe { p.read() }
-}
-
-pub(crate) unsafe fn smp_store_release(p: *mut c_ulong, v: c_ulong) {
-    // SAFETY: By the requirement of the callers.
-    unsafe { p.write(v) };
-}
-
-pub(crate) unsafe fn atomic_long_cmpxchg(p: *mut c_ulong, old: c_ulong, new: c_ulong) -> c_ulong {
-    // SAFETY: By the requirement of the callers.
-    unsafe {
-        let was = p.read();
-        if was == old {
-            p.write(new);
-        }
-        was
-    }
 }

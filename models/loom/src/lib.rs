@@ -9,7 +9,7 @@
 //! A CPU is a thread. Where the kernel relies on things being on one CPU, so do we: see
 //! [`machine::take_irqs`]. An NMI is a thread too, which says it is on the CPU that it interrupts;
 //! it may come in the middle of a kick's and of the irq_work's steps, and, beyond what an NMI
-//! does, be interrupted by them.
+//! does, be interrupted by them. See [`machine::as_nmi`].
 #![cfg(test)]
 #![allow(dead_code, unused_unsafe)]
 

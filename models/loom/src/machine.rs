@@ -4,18 +4,24 @@
 
 use crate::{
     bindings::rust_scx_pcpu,
-    compat::cpu::CpuId,
+    compat::{
+        cpu::CpuId,
+        sync::atomic::{Atomic, Relaxed}, //
+    },
     kick,
     sched::{
         cpumask::Cpumask,
         kick_flags::KickFlags,
+        mailbox::{Mailbox, Requests},
+        pass::Pass,
         pick_seq::Waits,
         rq::{Flags, Rq, ThisRq}, //
     },
+    tests,
 };
 use core::{
     cell::{Cell, UnsafeCell},
-    ptr::null_mut, //
+    ptr, //
 };
 use loom::sync::atomic::{
     AtomicUsize,
@@ -46,6 +52,8 @@ pub(crate) struct World {
     pub(crate) plain_writes: bool,
     /// Waits may end without what they promise.
     pub(crate) no_promise: bool,
+    /// CPU 1 has a task of its own, looks for others, and idles.
+    pub(crate) idles: bool,
 }
 
 pub(crate) struct Cpu {
@@ -53,7 +61,17 @@ pub(crate) struct Cpu {
     pub(crate) pcpu: UnsafeCell<rust_scx_pcpu>,
     kicks_in_wait: Cell<bool>,
     /// How often `stopping` had run on the others when they were told to reschedule.
-    promised: [Cell<Option<usize>>; 3],
+    promised: [Cell<Option<usize>>; 4],
+
+    /// What has been asked of it and not been done, as bits of [`Requests`]. It changes together
+    /// with its mailbox: loom switches between its own operations, and nowhere else.
+    owed: Cell<usize>,
+    /// Which CPUs have asked, ...
+    posted_by: Cell<usize>,
+    /// ... and which had when it last looked.
+    taken_from: Cell<usize>,
+    /// What it writes before it kicks. Nothing orders the accesses but the protocol.
+    written: loom::cell::UnsafeCell<usize>,
 }
 
 pub(crate) struct Machine {
@@ -61,6 +79,8 @@ pub(crate) struct Machine {
     pub(crate) cpus: Vec<Cpu>,
     pub(crate) possible: Cpumask,
     pub(crate) clock_ns: Cell<i64>,
+    /// Tasks that any CPU may take, with no more order than a look at a list without its lock.
+    queue: Atomic,
     /// CPUs that have something to do yet.
     busy: AtomicUsize,
 }
@@ -77,6 +97,7 @@ thread_local! {
             kicks_together: false,
             plain_writes: false,
             no_promise: false,
+            idles: false,
         })
     };
 }
@@ -87,6 +108,7 @@ loom::lazy_static! {
 
 loom::thread_local! {
     static THIS_CPU: Cell<u32> = Cell::new(0);
+    static IN_NMI: Cell<bool> = Cell::new(false);
 }
 
 pub(crate) fn machine() -> &'static Machine {
@@ -106,13 +128,28 @@ pub(crate) fn run_on(cpu: u32) {
     THIS_CPU.with(|this_cpu| this_cpu.set(cpu));
 }
 
+/// Does something in an NMI.
+pub(crate) fn as_nmi(f: impl FnOnce()) {
+    IN_NMI.with(|in_nmi| in_nmi.set(true));
+    f();
+    IN_NMI.with(|in_nmi| in_nmi.set(false));
+}
+
+pub(crate) fn in_nmi() -> bool {
+    IN_NMI.with(Cell::get)
+}
+
 impl Machine {
     fn new(world: World) -> Self {
         let new_cpu = |id| Cpu {
             rq: Rq::new(cpu(id)),
-            pcpu: UnsafeCell::new(rust_scx_pcpu { waits: null_mut() }),
+            pcpu: UnsafeCell::new(rust_scx_pcpu::new(world.idles)),
             kicks_in_wait: Cell::new(world.kicks_in_wait >> id & 1 != 0),
             promised: Default::default(),
+            owed: Cell::new(0),
+            posted_by: Cell::new(0),
+            taken_from: Cell::new(0),
+            written: loom::cell::UnsafeCell::new(0),
         };
 
         Self {
@@ -120,6 +157,11 @@ impl Machine {
             cpus: (0..world.nr_cpus).map(new_cpu).collect(),
             possible: Cpumask::new((1 << world.nr_cpus) - 1),
             clock_ns: Cell::new(0),
+            queue: if world.idles {
+                Atomic::watched()
+            } else {
+                Atomic::new(0)
+            },
             busy: AtomicUsize::new(world.nr_cpus as usize),
         }
     }
@@ -144,8 +186,57 @@ impl Machine {
         }
     }
 
+    fn owe(&self, cpu: CpuId, requests: usize) {
+        let owed = &self.cpus[cpu.as_u32() as usize].owed;
+        // Where CPUs idle, it is what they have found in the end that counts.
+        if !self.world.idles {
+            owed.set(owed.get() | requests & !SETS);
+        }
+    }
+
+    /// `cpu` has been told to reschedule and, if `expired`, not to go on with its task.
+    pub(crate) fn served(&self, cpu: CpuId, expired: bool) {
+        let owed = &self.cpus[cpu.as_u32() as usize].owed;
+        owed.set(if expired { 0 } else { owed.get() & PREEMPT });
+    }
+
+    /// Whose mailbox this is, if it is one.
+    fn addressee(&self, word: &Atomic) -> Option<&Cpu> {
+        self.cpus.iter().find(|cpu| {
+            // SAFETY: The CPU is there.
+            let requests = unsafe { &raw const (*cpu.pcpu.get()).mailbox.requests };
+            ptr::eq(requests, word)
+        })
+    }
+
     fn this_cpu(&self) -> &Cpu {
         &self.cpus[this_cpu().as_u32() as usize]
+    }
+}
+
+// As in `Requests`.
+const RESCHED: usize = 1;
+const PREEMPT: usize = 2;
+const IDLE: usize = 4;
+const SETS: usize = 8;
+
+/// Bits have been set in `word`.
+pub(crate) fn posted(word: &Atomic, bits: usize) {
+    let Some(cpu) = machine().addressee(word) else {
+        return;
+    };
+    machine().owe(cpu.rq.cpu(), bits);
+    if bits != SETS {
+        let from = 1 << this_cpu().as_u32();
+        cpu.posted_by.set(cpu.posted_by.get() | from);
+    }
+}
+
+/// What was in `word` has been taken.
+pub(crate) fn taken(word: &Atomic) {
+    if let Some(cpu) = machine().addressee(word) {
+        let from = cpu.posted_by.take();
+        cpu.taken_from.set(cpu.taken_from.get() | from);
     }
 }
 
@@ -159,6 +250,10 @@ pub(crate) fn boot(world: World) {
 pub(crate) fn shut_down() {
     for cpu in &machine().cpus {
         assert!(cpu.rq.irq_work_idle());
+        let asked = Mailbox::of(cpu.rq.cpu()).take();
+        assert!(!asked.has(ANY), "a request was left");
+        let above = cpu.rq.lock_irqsave().curr().above_scx();
+        assert!(above || cpu.owed.get() == 0, "a request was lost");
         let requests = cpu.rq.kick_requests();
         for set in [
             requests.kick,
@@ -177,8 +272,22 @@ pub(crate) fn shut_down() {
     kick::disable();
 }
 
+const ANY: Requests = Requests::RESCHED
+    .and(Requests::PREEMPT)
+    .and(Requests::IDLE)
+    .and(Requests::SETS);
+
 /// scx_bpf_kick_cpu(), on the executing CPU, in a section with IRQs off. See [`take_irqs`].
 pub(crate) fn kick(target: u32, flags: u64) {
+    // Who finds that there is no need to ask has to be right.
+    if flags & tests::WAIT == 0 && !in_nmi() {
+        let requests = match flags {
+            tests::IDLE => IDLE,
+            tests::PREEMPT => RESCHED | PREEMPT,
+            _ => RESCHED,
+        };
+        machine().owe(cpu(target), requests);
+    }
     kick::kick(&ThisRq::get(), cpu(target), KickFlags::from_bits(flags));
 }
 
@@ -190,6 +299,9 @@ pub(crate) fn take_irqs() {
 
     while this_rq.take_irq_work() {
         kick::kick_cpus(&this_rq);
+        if is_mutant("pending-late") {
+            this_rq.irq_work_done();
+        }
         if is_mutant("wait-in-irq") {
             wait_in_irq_work(&this_rq);
         }
@@ -212,7 +324,7 @@ fn wait_in_irq_work(this_rq: &ThisRq<'_>) {
 pub(crate) fn interrupt() {
     if machine().this_cpu().kicks_in_wait.take() {
         let next = (this_cpu().as_u32() + 1) % machine().world.nr_cpus;
-        kick(next, crate::tests::WAIT);
+        kick(next, tests::WAIT);
     }
     take_irqs();
 }
@@ -296,4 +408,74 @@ pub(crate) fn idle() {
             schedule();
         }
     }
+}
+
+/// Writes what the next kicks of this CPU are about.
+pub(crate) fn write() {
+    // SAFETY: loom tells if somebody reads or writes.
+    machine()
+        .this_cpu()
+        .written
+        .with_mut(|written| unsafe { *written = 1 });
+}
+
+/// Takes interrupts, and goes through the scheduler if they say so.
+pub(crate) fn interrupts() {
+    take_irqs();
+    if !ThisRq::get().need_resched() {
+        return;
+    }
+
+    let mut rq = Rq::of(this_cpu()).lock_irqsave();
+    rq.clear_need_resched();
+    // What the requests are about can be seen now.
+    let from = machine().this_cpu().taken_from.take();
+    for source in &machine().cpus {
+        if from >> source.rq.cpu().as_u32() & 1 != 0 {
+            // SAFETY: loom tells if somebody writes.
+            let written = source.written.with(|written| unsafe { *written });
+            assert_eq!(written, 1);
+        }
+    }
+}
+
+/// Puts a task where any CPU may take it.
+pub(crate) fn add_task() {
+    machine().queue.store(1, Relaxed);
+}
+
+/// Whether one is left there.
+pub(crate) fn has_task() -> bool {
+    machine().queue.load(Relaxed) != 0
+}
+
+/// Goes through the scheduler as long as there is something to run, with the lock dropped where
+/// `balance()` drops it. `own` is a task that nobody else takes.
+pub(crate) fn run_until_idle(mut own: bool) {
+    loop {
+        take_irqs();
+        let mut rq = Rq::of(this_cpu()).lock_irqsave();
+        if rq.curr().is_idle() && !rq.need_resched() {
+            break;
+        }
+
+        let mut pass = Pass::begin(this_cpu());
+        rq.clear_need_resched();
+        rq.set(Flags::IN_BALANCE);
+        let found = core::mem::take(&mut own) || rq.relocked(take_task);
+        rq.clear(Flags::IN_BALANCE);
+        if found {
+            pass.set_found();
+        }
+        drop(pass);
+        rq.curr().set_idle(!found);
+    }
+}
+
+fn take_task() -> bool {
+    let found = has_task();
+    if found {
+        machine().queue.store(0, Relaxed);
+    }
+    found
 }

@@ -6,11 +6,17 @@ pub(crate) mod counter;
 pub(crate) mod cpumask;
 #[path = "../../../sched/kick_flags.rs"]
 pub(crate) mod kick_flags;
+#[path = "../../../sched/mailbox.rs"]
+pub(crate) mod mailbox;
+#[path = "../../../sched/pass.rs"]
+pub(crate) mod pass;
 #[path = "../../../sched/pick_seq.rs"]
 pub(crate) mod pick_seq;
 pub(crate) mod rq;
 pub(crate) mod task;
 pub(crate) mod time;
+#[path = "../../../sched/watch.rs"]
+pub(crate) mod watch;
 
 pub(crate) mod dump {
     /// Nothing is dumped here.

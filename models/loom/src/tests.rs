@@ -3,7 +3,10 @@
 //! What is checked. Names say what holds in every order of things.
 
 use crate::{
-    machine::{self, cpu, kick, leave_ext, machine, run_cpu, run_on, take_irqs, World},
+    machine::{
+        self, add_task, as_nmi, cpu, has_task, interrupts, kick, leave_ext, machine, run_cpu,
+        run_on, run_until_idle, take_irqs, World,
+    },
     sched::{counter, rq::Rq}, //
 };
 use loom::{model::Builder, thread};
@@ -39,7 +42,8 @@ fn cpus(nr_cpus: u32) -> World {
     }
 }
 
-/// `kicks` come on CPU 0 by a task and by NMIs. In the end all that they ask for has to be done: [`machine::shut_down`] looks.
+/// `kicks` come on CPU 0 in NMIs, one of which may come in the middle of another. In the end all
+/// that they ask for has to be done: [`machine::shut_down`] looks.
 fn requests(kicks: &[&'static [(u32, u64)]]) {
     let nmis: Vec<_> = kicks[1..]
         .iter()
@@ -48,14 +52,14 @@ fn requests(kicks: &[&'static [(u32, u64)]]) {
                 run_on(0);
                 kicks
                     .iter()
-                    .for_each(|(target, flags)| kick(*target, *flags));
+                    .for_each(|(target, flags)| as_nmi(|| kick(*target, *flags)));
             })
         })
         .collect();
 
     run_on(0);
     for (target, flags) in kicks[0] {
-        kick(*target, *flags);
+        as_nmi(|| kick(*target, *flags));
         take_irqs();
     }
     nmis.into_iter().for_each(|nmi| nmi.join().unwrap());
@@ -110,6 +114,126 @@ fn no_request_is_lost_three_actors() {
     check(Some(4), cpus(2), || {
         requests(&[&[(1, PLAIN)], &[(1, PREEMPT)], &[(1, WAIT)]]);
     });
+}
+
+/// Each CPU kicks the one after them all, which is the model's own thread. There an NMI kicks as
+/// `nmi` says.
+fn sends(sources: &[&'static [u64]], nmi: Option<(u32, u64)>) {
+    let target = sources.len() as u32;
+    let source = |(id, &kicks): (u32, &&'static [u64])| {
+        thread::spawn(move || {
+            run_on(id);
+            machine::write();
+            kicks.iter().for_each(|flags| kick(target, *flags));
+        })
+    };
+    let nmi = nmi.map(|(to, flags)| {
+        thread::spawn(move || {
+            run_on(target);
+            as_nmi(|| kick(to, flags));
+        })
+    });
+    let actors: Vec<_> = (0..).zip(sources).map(source).chain(nmi).collect();
+
+    run_on(target);
+    interrupts();
+    interrupts();
+    actors.into_iter().for_each(|actor| actor.join().unwrap());
+    interrupts();
+}
+
+#[test]
+fn no_kick_is_lost_two_sources() {
+    check(None, cpus(3), || sends(&[&[PLAIN], &[PLAIN]], None));
+    saw(&[counter::KICK_PLAIN, counter::KICK_COALESCED]);
+}
+
+#[test]
+fn no_kick_is_lost_plain_and_preempt() {
+    check(None, cpus(3), || sends(&[&[PLAIN], &[PREEMPT]], None));
+    saw(&[counter::KICK_PREEMPT, counter::KICK_COALESCED]);
+}
+
+#[test]
+fn no_kick_is_lost_plain_then_preempt() {
+    check(None, cpus(2), || sends(&[&[PLAIN, PREEMPT]], None));
+    saw(&[counter::KICK_COALESCED]);
+}
+
+#[test]
+fn no_kick_is_lost_preempt_then_plain() {
+    check(None, cpus(2), || sends(&[&[PREEMPT, PLAIN]], None));
+    saw(&[counter::KICK_COALESCED]);
+}
+
+#[test]
+fn no_kick_is_lost_three_sources() {
+    check(Some(4), cpus(4), || {
+        sends(&[&[PLAIN], &[PREEMPT], &[PLAIN]], None)
+    });
+    saw(&[counter::KICK_COALESCED]);
+}
+
+#[test]
+fn no_kick_is_lost_nmi_on_the_target() {
+    check(None, cpus(2), || sends(&[&[PREEMPT]], Some((0, PLAIN))));
+    saw(&[counter::KICK_COALESCED]);
+}
+
+/// An NMI between what a CPU asks of itself and its call of the irq_work.
+#[test]
+fn no_kick_is_lost_nmi_in_a_kick() {
+    check(None, cpus(2), || {
+        let nmi = thread::spawn(|| {
+            run_on(0);
+            as_nmi(|| kick(1, PREEMPT));
+        });
+        run_on(0);
+        machine::write();
+        kick(0, PLAIN);
+        interrupts();
+        nmi.join().unwrap();
+        interrupts();
+    });
+}
+
+/// CPU 1 runs a task, looks for another, which some CPU may just have put somewhere, and idles.
+fn idles(sources: &[u32]) {
+    let source = |&id| {
+        thread::spawn(move || {
+            run_on(id);
+            add_task();
+            kick(1, IDLE);
+        })
+    };
+    let sources: Vec<_> = sources.iter().map(source).collect();
+
+    run_on(1);
+    run_until_idle(true);
+    run_until_idle(false);
+    sources.into_iter().for_each(|cpu| cpu.join().unwrap());
+    run_until_idle(false);
+    assert!(!has_task(), "a CPU idles next to a task");
+}
+
+#[test]
+fn no_cpu_idles_next_to_a_task() {
+    let world = World {
+        idles: true,
+        ..cpus(2)
+    };
+    check(Some(4), world, || idles(&[0]));
+    saw(&[counter::KICK_IDLE_SKIPPED, counter::KICK_RESCHED]);
+}
+
+#[test]
+fn no_cpu_idles_next_to_a_task_of_two() {
+    let world = World {
+        idles: true,
+        ..cpus(3)
+    };
+    check(Some(2), world, || idles(&[0, 2]));
+    saw(&[counter::KICK_COALESCED]);
 }
 
 /// CPU 0 is the model's own thread.

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module's own, without loom: of the checked files only the records of waits use it, and
-//! those are a CPU's own.
+//! Made of loom's.
 
-#[path = "../../../../compat/sync/atomic.rs"]
 pub(crate) mod atomic;
+
+pub(crate) mod barrier {
+    use loom::sync::atomic::{fence, Ordering::SeqCst};
+
+    pub(crate) fn smp_mb() {
+        fence(SeqCst);
+    }
+}

@@ -3,7 +3,6 @@
 //! Sets of CPUs that change while one looks at them.
 
 use crate::{
-    bindings::nr_cpu_ids,
     compat::cpu::CpuId,
     machine::machine, //
 };
@@ -60,7 +59,7 @@ impl Cpumask {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = CpuId> + '_ {
-        (0..nr_cpu_ids)
+        (0..machine().world.nr_cpus)
             .filter_map(CpuId::from_u32)
             .filter(|cpu| self.test(*cpu))
     }

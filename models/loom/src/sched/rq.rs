@@ -6,7 +6,7 @@ use super::{
     counter::{self, Counter},
     cpumask::Cpumask,
     pick_seq::{Wait, Waits},
-    task::Task, //
+    task::{in_nmi, Task}, //
 };
 use crate::{
     compat::cpu::CpuId,
@@ -147,6 +147,14 @@ impl Rq {
         drop(unsafe { (*self.0.held.get()).take() });
     }
 
+    pub(crate) fn picks_for_siblings(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn runs_higher_class(&self, _irqs_off: &ThisRq<'_>) -> bool {
+        self.0.curr.above_scx()
+    }
+
     /// Of the executing CPU. Who sets it sends an IPI, so that it is seen before long; a relaxed
     /// load would have loom try what comes of seeing it later, at great length.
     pub(crate) fn need_resched(&self) -> bool {
@@ -164,11 +172,19 @@ impl Rq {
 
     /// irq_work_run(): pending is cleared before the work is done.
     pub(crate) fn take_irq_work(&self) -> bool {
+        if is_mutant("pending-late") {
+            return !self.irq_work_idle();
+        }
         self.0.irq_work_pending.swap(false, AcqRel)
     }
 
     pub(crate) fn irq_work_idle(&self) -> bool {
         !self.0.irq_work_pending.load(Acquire)
+    }
+
+    /// Clears pending when it is too late.
+    pub(crate) fn irq_work_done(&self) {
+        self.0.irq_work_pending.store(false, Release);
     }
 
     pub(crate) fn stopped(&self, plain: bool) -> usize {
@@ -198,6 +214,10 @@ impl Rq<Locked> {
         self.0.flags.fetch_or(flag.0, Relaxed);
     }
 
+    pub(crate) fn clear(&mut self, flag: Flags) {
+        self.0.flags.fetch_and(!flag.0, Relaxed);
+    }
+
     pub(crate) fn curr(&self) -> &Task {
         &self.0.curr
     }
@@ -212,9 +232,11 @@ impl Rq<Locked> {
         let requests = this_rq.kick_requests();
         requests.kick.done(self.cpu());
         requests.idle.done(self.cpu());
-        if self.0.curr.take_expired() {
+        let expired = self.0.curr.take_expired();
+        if expired {
             requests.preempt.done(self.cpu());
         }
+        machine().served(self.cpu(), expired);
         let seq = self.pick_seq();
         let noted = |wait: Wait| wait.cpu == self.cpu() && wait.seq == seq;
         if Waits::of(&this_rq).is_some_and(|waits| waits.iter().any(noted)) {
@@ -264,6 +286,15 @@ impl Rq<Locked> {
         interrupt();
         let result = f(rq);
         take_irqs();
+        rq.lock();
+        result
+    }
+
+    /// As [`unlocked`](Self::unlocked), with IRQs off.
+    pub(crate) fn relocked<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        let rq: &Rq = self;
+        rq.unlock();
+        let result = f();
         rq.lock();
         result
     }
@@ -324,7 +355,13 @@ impl ThisRq<'_> {
 
     /// irq_work_queue(). The interrupt comes with [`take_irqs`].
     pub(crate) fn queue_kick_irq_work(&self) {
-        self.0 .0.irq_work_pending.swap(true, AcqRel);
+        self.queue_kick_irq_work_on(self.cpu());
+    }
+
+    /// irq_work_queue_on().
+    pub(crate) fn queue_kick_irq_work_on(&self, cpu: CpuId) {
+        assert!(cpu == self.cpu() || !in_nmi(), "an IPI from an NMI");
+        Rq::of(cpu).0.irq_work_pending.swap(true, AcqRel);
     }
 }
 

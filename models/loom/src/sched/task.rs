@@ -3,10 +3,13 @@
 //! What a CPU runs. Only looked at under the lock of its run queue.
 
 use super::rq::ThisRq;
+pub(crate) use crate::machine::in_nmi;
 use std::cell::Cell;
 
+/// Changes while its run queue is locked.
 pub(crate) struct Task {
     on_ext: Cell<bool>,
+    idle: Cell<bool>,
     expired: Cell<bool>,
 }
 
@@ -14,12 +17,13 @@ impl Task {
     pub(crate) fn on_ext() -> Self {
         Self {
             on_ext: Cell::new(true),
+            idle: Cell::new(false),
             expired: Cell::new(false),
         }
     }
 
     pub(crate) fn on_scx(&self) -> bool {
-        self.on_ext.get()
+        self.on_ext.get() && !self.is_idle()
     }
 
     pub(crate) fn above_scx(&self) -> bool {
@@ -27,7 +31,11 @@ impl Task {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        false
+        self.idle.get()
+    }
+
+    pub(crate) fn set_idle(&self, idle: bool) {
+        self.idle.set(idle);
     }
 
     /// Gives it another class, which is above.
