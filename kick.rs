@@ -5,8 +5,10 @@
 //! C counterpart: `scx_bpf_kick_cpu()` and `kick_cpus_irq_workfn()` in
 //! [`kernel/sched/ext.c`](srctree/kernel/sched/ext.c).
 //!
-//! - [`kick`] may be called under any run queue's lock, so it only leaves a request, in the target's
-//!   mailbox, and queues the target's irq_work: one IPI, or none if it has one coming, or polls.
+//! - [`kick`] may be called under any run queue's lock, so it can only try the target's. If that is
+//!   free it makes the target reschedule at once. If not it leaves a request in the target's mailbox,
+//!   and queues the target's irq_work. Either is one IPI, or none if one is coming, or the target
+//!   polls.
 //! - [`kick_cpus`] runs there in hardirq context with no lock held, and carries out what it finds.
 //! - A CPU that asks for `SCX_KICK_WAIT` has to see to it itself: it notes the request in sets of
 //!   its own and queues its own irq_work, which writes down the target's pick sequence, tells it to
@@ -27,7 +29,7 @@
 //!   All are full barriers, so a request is taken or the irq_work runs again, and who takes it sees
 //!   what the BPF scheduler did before. Who finds the mailbox not empty leaves it to who did: that
 //!   one queues after its own post, which is what the taker takes then, or took.
-//! - An idle kick is skipped for a CPU that has found something to run. [`is_busy`] reads that behind
+//! - An idle kick is skipped for a CPU that has found something to run. [`has_found`] reads that behind
 //!   a full barrier, and the target's next pass begins with one: see [`PassState::has_found`].
 //! - [`kick_cpus`] takes a noted kick before its kinds, and takes them before it acts on them.
 //!   [`note`] notes them the other way round. So a kick that comes in between, from an NMI, is
@@ -130,7 +132,7 @@ pub(crate) fn kick(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
                 "PREEMPT/WAIT cannot be used with SCX_KICK_IDLE"
             ));
         }
-        if is_busy(this_rq, cpu) {
+        if has_found(this_rq, cpu) {
             this_rq.count(counter::KICK_IDLE_SKIPPED);
             return;
         }
@@ -156,7 +158,7 @@ pub(crate) fn kick(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
     }
 }
 
-/// Leaves a request with the target.
+/// Carries a request out if that is possible at once, and else leaves it with the target.
 ///
 /// # Context
 ///
@@ -164,14 +166,51 @@ pub(crate) fn kick(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
 fn send(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) {
     if !reachable(this_rq, cpu) {
         this_rq.count(counter::KICK_OFFLINE);
-    } else if must_not_disturb(this_rq, cpu) {
-        this_rq.count(counter::KICK_HIGHER_CLASS);
-    } else if !Mailbox::of(cpu).post(request) {
+        return;
+    }
+    if cpu != this_rq.cpu() {
+        // The lock may be one that is held here. Nor must someone who holds it for long keep us.
+        if let Some(mut rq) = Rq::of(cpu).try_lock(this_rq) {
+            if !rq.has(Flags::IN_BALANCE) {
+                carry_out(this_rq, &mut rq, request);
+                return;
+            }
+        }
+    }
+    leave(this_rq, cpu, request);
+}
+
+/// Leaves a request with the target, for when it takes IRQs.
+///
+/// That is later than telling its current task to reschedule, which is forgotten if the CPU just
+/// looks for the next one, with its lock dropped. What came too late for that search would wait.
+///
+/// # Context
+///
+/// As [`send`]; `cpu` is [`reachable`].
+fn leave(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) {
+    if !Mailbox::of(cpu).post(request) {
         this_rq.count(counter::KICK_COALESCED);
     } else if cpu == this_rq.cpu() {
         this_rq.queue_kick_irq_work();
     } else {
         this_rq.queue_kick_irq_work_on(cpu);
+    }
+}
+
+/// Does what has been asked of the CPU of `rq`.
+fn carry_out(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, requests: Requests) {
+    if is_above(rq) {
+        this_rq.count(counter::KICK_HIGHER_CLASS);
+    } else if !requests.has(Requests::RESCHED) && can_skip_idle_kick(rq) {
+        this_rq.count(counter::KICK_IDLE_SKIPPED);
+    } else {
+        if requests.has(Requests::PREEMPT) && rq.curr().on_scx() {
+            rq.expire_curr();
+        }
+        this_rq.count(counter::KICK_RESCHED);
+        watchdog::kicked(rq.cpu());
+        rq.resched_curr();
     }
 }
 
@@ -202,31 +241,17 @@ fn call_for_sets(this_rq: &ThisRq<'_>) {
     this_rq.queue_kick_irq_work();
 }
 
-/// Whether `cpu` asks the BPF scheduler before it goes idle in any case.
+/// Whether `cpu` has found something to run, and so asks once more before it idles.
 ///
-/// When in doubt, it is not.
-fn is_busy(this_rq: &ThisRq<'_>, cpu: CpuId) -> bool {
-    let rq = Rq::of(cpu);
-
+/// Takes no lock, and writes nothing that others read. If false, it may be so or not.
+fn has_found(this_rq: &ThisRq<'_>, cpu: CpuId) -> bool {
     // What this CPU found is no news if it looks for something itself.
-    if cpu != this_rq.cpu() {
-        // ORDERING: Pairs with the barrier in `Pass::begin`.
-        smp_mb();
-        if PassState::of(cpu).has_found() && !rq.picks_for_siblings() {
-            return true;
-        }
+    if cpu == this_rq.cpu() {
+        return false;
     }
-    // Someone who holds the lock for long must not keep us.
-    rq.try_lock(this_rq)
-        .is_some_and(|rq| can_skip_idle_kick(&rq))
-}
-
-/// Whether a higher class runs on `cpu`. What comes after it asks the core anyway.
-fn must_not_disturb(this_rq: &ThisRq<'_>, cpu: CpuId) -> bool {
-    let rq = Rq::of(cpu);
-
-    // For sure only under the lock: the CPU may be about to switch.
-    rq.runs_higher_class(this_rq) && rq.try_lock(this_rq).is_some_and(|rq| is_above(&rq))
+    // ORDERING: Pairs with the barrier in `Pass::begin`.
+    smp_mb();
+    PassState::of(cpu).has_found() && !Rq::of(cpu).picks_for_siblings()
 }
 
 /// Whether what runs there comes before sched_ext.
@@ -249,7 +274,8 @@ pub(crate) fn kick_cpus(this_rq: &ThisRq<'_>) {
 
     let requests = Mailbox::of(this_rq.cpu()).take();
     if requests.has(KICKS) {
-        kick_this_cpu(this_rq, requests);
+        let mut rq = Rq::of(this_rq.cpu()).lock_irqsave();
+        carry_out(this_rq, &mut rq, requests);
     }
     if requests.has(Requests::SETS) {
         kick_noted(this_rq);
@@ -258,23 +284,6 @@ pub(crate) fn kick_cpus(this_rq: &ThisRq<'_>) {
 
 /// What sources ask for.
 const KICKS: Requests = Requests::RESCHED.and(Requests::PREEMPT).and(Requests::IDLE);
-
-fn kick_this_cpu(this_rq: &ThisRq<'_>, requests: Requests) {
-    let mut rq = Rq::of(this_rq.cpu()).lock_irqsave();
-
-    if is_above(&rq) {
-        this_rq.count(counter::KICK_HIGHER_CLASS);
-    } else if !requests.has(Requests::RESCHED) && can_skip_idle_kick(&rq) {
-        this_rq.count(counter::KICK_IDLE_SKIPPED);
-    } else {
-        if requests.has(Requests::PREEMPT) && rq.curr().on_scx() {
-            rq.expire_curr();
-        }
-        this_rq.count(counter::KICK_RESCHED);
-        watchdog::kicked(this_rq.cpu());
-        rq.resched_curr();
-    }
-}
 
 /// Kicks the CPUs that are in the sets of this one.
 fn kick_noted(this_rq: &ThisRq<'_>) {
@@ -338,6 +347,10 @@ fn kick_one_cpu(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, cpu: CpuId) -
     this_rq.count(counter::KICK_RESCHED);
     watchdog::kicked(cpu);
     rq.resched_curr();
+    if rq.has(Flags::IN_BALANCE) {
+        drop(rq);
+        leave(this_rq, cpu, Requests::RESCHED);
+    }
     has_waits
 }
 
@@ -363,14 +376,8 @@ fn note_wait(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, rq: &Rq<Locked>)
 }
 
 fn kick_one_cpu_if_idle(this_rq: &ThisRq<'_>, cpu: CpuId) {
-    let mut rq = Rq::of(cpu).lock_irqsave();
-
-    if can_skip_idle_kick(&rq) {
-        this_rq.count(counter::KICK_IDLE_SKIPPED);
-    } else if reachable(this_rq, cpu) {
-        this_rq.count(counter::KICK_RESCHED);
-        watchdog::kicked(cpu);
-        rq.resched_curr();
+    if reachable(this_rq, cpu) {
+        carry_out(this_rq, &mut Rq::of(cpu).lock_irqsave(), Requests::IDLE);
     } else {
         this_rq.count(counter::KICK_OFFLINE);
     }

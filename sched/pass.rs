@@ -40,7 +40,7 @@ impl Pass {
         let state = watch.pass.load(Relaxed) & !(INSIDE | FOUND);
 
         watch.passed_at.store(jiffies(), Relaxed);
-        // ORDERING: Before the queues are looked at; pairs with the barrier in `kick::is_busy`.
+        // ORDERING: Before the queues are looked at; pairs with the barrier in `kick::has_found`.
         watch.pass.xchg(state.wrapping_add(STEP | INSIDE));
         Self {
             watch,

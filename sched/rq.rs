@@ -140,15 +140,6 @@ impl<State> Rq<State> {
         false
     }
 
-    /// Whether a task of a higher class runs there; without the lock, whether it did a moment ago.
-    ///
-    /// `_irqs_off` keeps that task from being freed.
-    #[inline]
-    pub(crate) fn runs_higher_class(&self, _irqs_off: &ThisRq<'_>) -> bool {
-        // SAFETY: A task that ran there is freed through RCU only, for which IRQs are off.
-        unsafe { Task::from_raw(self.curr_raw()) }.above_scx()
-    }
-
     /// Whether a hypervisor has taken its CPU away for now, where that says so.
     pub(crate) fn cpu_is_taken(&self) -> bool {
         // SAFETY: May be called anywhere, with a possible CPU.

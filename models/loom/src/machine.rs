@@ -460,7 +460,6 @@ pub(crate) fn run_until_idle(mut own: bool) {
         }
 
         let mut pass = Pass::begin(this_cpu());
-        rq.clear_need_resched();
         rq.set(Flags::IN_BALANCE);
         let found = core::mem::take(&mut own) || rq.relocked(take_task);
         rq.clear(Flags::IN_BALANCE);
@@ -469,6 +468,8 @@ pub(crate) fn run_until_idle(mut own: bool) {
         }
         drop(pass);
         rq.curr().set_idle(!found);
+        // As __schedule() does, when all is decided.
+        rq.clear_need_resched();
     }
 }
 

@@ -116,9 +116,19 @@ fn no_request_is_lost_three_actors() {
     });
 }
 
-/// Each CPU kicks the one after them all, which is the model's own thread. There an NMI kicks as
-/// `nmi` says.
+/// Each CPU kicks the one after them all, which is the model's own thread, and is in the middle of a
+/// search: kicks cannot be carried out at once. There an NMI kicks as `nmi` says.
 fn sends(sources: &[&'static [u64]], nmi: Option<(u32, u64)>) {
+    let target = sources.len() as u32;
+    machine().cpus[target as usize]
+        .rq
+        .lock_irqsave()
+        .set(crate::sched::rq::Flags::IN_BALANCE);
+    sends_any(sources, nmi);
+}
+
+/// As [`sends`], but they can if the lock is free.
+fn sends_any(sources: &[&'static [u64]], nmi: Option<(u32, u64)>) {
     let target = sources.len() as u32;
     let source = |(id, &kicks): (u32, &&'static [u64])| {
         thread::spawn(move || {
@@ -178,6 +188,12 @@ fn no_kick_is_lost_three_sources() {
 fn no_kick_is_lost_nmi_on_the_target() {
     check(None, cpus(2), || sends(&[&[PREEMPT]], Some((0, PLAIN))));
     saw(&[counter::KICK_COALESCED]);
+}
+
+#[test]
+fn no_kick_is_lost_at_once_or_left() {
+    check(None, cpus(3), || sends_any(&[&[PLAIN], &[PREEMPT]], None));
+    saw(&[counter::KICK_RESCHED, counter::KICK_PREEMPT]);
 }
 
 /// An NMI between what a CPU asks of itself and its call of the irq_work.

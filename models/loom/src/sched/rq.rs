@@ -151,10 +151,6 @@ impl Rq {
         false
     }
 
-    pub(crate) fn runs_higher_class(&self, _irqs_off: &ThisRq<'_>) -> bool {
-        self.0.curr.above_scx()
-    }
-
     /// Of the executing CPU. Who sets it sends an IPI, so that it is seen before long; a relaxed
     /// load would have loom try what comes of seeing it later, at great length.
     pub(crate) fn need_resched(&self) -> bool {
