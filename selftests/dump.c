@@ -91,7 +91,6 @@ static void test_kicks(void)
 	clear_trace();
 	counters_mark();
 	order_spin(&spinner, SPIN_MS, true);
-	kick(rig, TARGET, KICK_PREEMPT);
 	dump_while_spinning();
 	result(carried_out(&spinner, 10000 * MS) &&
 	       shown("  core: kick=1 idle=0 preempt=1 wait=1 waits=0"),

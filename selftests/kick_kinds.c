@@ -43,9 +43,8 @@ static void test_idle(int target)
 	for (int i = 0; i < 3; i++) {
 		bool ok = kick_times(target, kinds[i].flags) >= TIMES - FEW;
 
-		/* some may find a task of another class: then, IDLE ones ask for no irq_work */
+		/* some may find a task of another class */
 		result(ok && counted(kinds[i].count, TIMES, LONG_MAX) &&
-		       counted("kick_irq_work", TIMES - FEW, LONG_MAX) &&
 		       counted("kick_resched", 1, LONG_MAX) &&
 		       (!module_in_charge() ||
 			moved("kick_resched") + moved("kick_higher_class") +

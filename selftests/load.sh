@@ -13,7 +13,7 @@ begin 15
 declare -A counts=(
 	[simple]="dispatch dispatch_rounds"
 	[qmap]="dispatch dispatch_rounds scans scan_rqs tick_checks"
-	[central]="dispatch dispatch_rounds kick_preempt kick_irq_work kick_resched"
+	[central]="dispatch dispatch_rounds kick_preempt kick_resched"
 	[flatcg]="dispatch dispatch_rounds"
 )
 

@@ -395,7 +395,7 @@ SEC("?fentry/scx_spin_irqs_off")
 int rig_spinning(void *ctx)
 {
 	scx_bpf_kick_cpu(traced_cpu, traced_flags);
-	scx_bpf_kick_cpu(traced_cpu, SCX_KICK_IDLE);
+	scx_bpf_kick_cpu(bpf_get_smp_processor_id(), SCX_KICK_PREEMPT);
 	return 0;
 }
 
