@@ -1,16 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Usage: bench/guest.sh BUILD KERNEL CORES FIGURE [ARG]...
+# Usage: bench/guest.sh MODULE BUILD KERNEL CORES FIGURE [ARG]...
 #
-# In a guest: runs what a figure takes on each of the cores, in turn, as scripts/bench asks.
+# In a guest: runs what a figure takes on each of the cores, in turn, as scripts/bench asks. A core
+# that is not called rust is what the kernel has.
 set -euo pipefail
 
-top=$(cd "$(dirname "$0")/.." && pwd)
-build=$1 schedulers=$2/sched_ext/bin cores=$3 figure=$4
-shift 4
+module=$1 guest=$2/guest schedulers=$3/sched_ext/bin cores=$4 figure=$5
+shift 5
 core=
-guest=$build/guest
 
 state_is() {
 	local i
@@ -57,9 +56,9 @@ figure_unused() {
 take() { # CORE
 	core=$1
 	if [[ $core == rust ]]; then
-		insmod "$top/rust-scx.ko"
-		# What of the kernel's upper memory is the module's, the rest being BPF programs'.
-		"$guest" - tell "module $(cat /sys/module/rust_scx/sections/.text) $(printf '%x' "$(cat /sys/module/rust_scx/coresize)")"
+		insmod "$module"
+		# Code above the kernel's is the module's or that of BPF programs.
+		"$guest" - tell "module $(</sys/module/rust_scx/sections/.text) $(printf '%x' "$(</sys/module/rust_scx/coresize)")"
 	fi
 }
 
