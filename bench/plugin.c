@@ -47,6 +47,20 @@ void qemu_plugin_register_atexit_cb(uint64_t id, void (*cb)(uint64_t, void *), v
 /* It copies from version 3 of the interface on, before that it returns a pointer. */
 void *qemu_plugin_insn_data(const struct insn *insn, void *copy, size_t size);
 
+/*
+ * From QEMU 9.1 on, a translated block calls us with the number of the CPU that was first to
+ * need it, where CPUs take turns in one thread as with -icount. Who it is that executes it
+ * can be told by a register: the kernel's per-CPU memory is where GS points to.
+ */
+struct bytes { uint8_t *data; unsigned int len; };		/* GByteArray */
+struct register_list { char *data; unsigned int len; };		/* GArray */
+struct register_name { void *handle; const char *name, *feature; };
+struct register_list *qemu_plugin_get_registers(void) __attribute__((weak));
+int qemu_plugin_read_register(void *handle, struct bytes *buf) __attribute__((weak));
+void qemu_plugin_register_vcpu_init_cb(uint64_t id, void (*cb)(uint64_t, unsigned int));
+struct bytes *g_byte_array_new(void) __attribute__((weak));
+#define READS_REGISTERS	1
+
 /* Which version a QEMU has can be seen only after it was given the one it wants. */
 void *qemu_plugin_scoreboard_new(size_t size) __attribute__((weak));	/* 2, of QEMU 9.0 */
 EXPORT int qemu_plugin_version = 1;
@@ -268,10 +282,34 @@ static void irqs_off(struct vcpu *cpu, uint64_t now)
 
 static void told(void);
 
+/* True if it is one of those that the guest talks to us with. */
+static bool heard(int symbol)
+{
+	switch (symbols[symbol].kind) {
+	case ZERO:
+	case ONE:
+		if (bits < 8 * (sizeof(message) - 1)) {
+			if (symbols[symbol].kind == ONE)
+				message[bits / 8] |= 0x80 >> bits % 8;
+			bits++;
+		}
+		return true;
+	case END:
+		told();
+		memset(message, 0, sizeof(message));
+		bits = 0;
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void reached(struct vcpu *cpu, int symbol)
 {
 	uint64_t bit = 1ULL << symbol;
 
+	if (heard(symbol))
+		return;
 	switch (symbols[symbol].kind) {
 	case SCHEDULE:
 		leave_irq(cpu);
@@ -280,19 +318,6 @@ static void reached(struct vcpu *cpu, int symbol)
 	case IRQ:
 		irqs_off(cpu, cpu->now.insns);
 		break;
-	case ZERO:
-	case ONE:
-		if (bits < 8 * (sizeof(message) - 1)) {
-			if (symbols[symbol].kind == ONE)
-				message[bits / 8] |= 0x80 >> bits % 8;
-			bits++;
-		}
-		return;
-	case END:
-		told();
-		memset(message, 0, sizeof(message));
-		bits = 0;
-		return;
 	default:
 		break;
 	}
@@ -300,10 +325,81 @@ static void reached(struct vcpu *cpu, int symbol)
 	cpu->off_symbols |= bit;
 }
 
+/* --- which CPU it is ------------------------------------------------------------ */
+
+static struct bytes *buffer;
+static void *gs_base, *kernel_gs_base;
+
+static void cpu_begins(uint64_t id, unsigned int vcpu)
+{
+	struct register_list *list;
+
+	if (gs_base)
+		return;
+	buffer = g_byte_array_new();
+	list = qemu_plugin_get_registers();
+	for (unsigned int i = 0; i < list->len; i++) {
+		struct register_name *reg = (struct register_name *)list->data + i;
+
+		if (!strcmp(reg->name, "gs_base"))
+			gs_base = reg->handle;
+		else if (!strcmp(reg->name, "k_gs_base"))
+			kernel_gs_base = reg->handle;
+	}
+	if (!gs_base || !kernel_gs_base) {
+		fprintf(stderr, "bench: this QEMU does not tell where GS points to\n");
+		exit(1);
+	}
+}
+
+static uint64_t read_register(void *handle)
+{
+	uint64_t value = 0;
+
+	buffer->len = 0;
+	qemu_plugin_read_register(handle, buffer);
+	if (buffer->len == sizeof(value))
+		memcpy(&value, buffer->data, sizeof(value));
+	return value;
+}
+
+static struct vcpu *executing(unsigned int vcpu)
+{
+	static uint64_t bases[MAX_VCPUS];
+	static unsigned int nr, latest;
+	uint64_t base;
+
+	if (!gs_base)
+		return &vcpus[vcpu % MAX_VCPUS];
+	base = read_register(gs_base);
+	if (base < KERNEL)
+		base = read_register(kernel_gs_base);
+	if (nr && bases[latest] == base)
+		return &vcpus[latest];
+	for (unsigned int i = 0; i < nr; i++) {
+		if (bases[i] == base) {
+			latest = i;
+			return &vcpus[i];
+		}
+	}
+	/* some come and go while the machine boots */
+	latest = nr < MAX_VCPUS ? nr++ : MAX_VCPUS - 1;
+	bases[latest] = base;
+	return &vcpus[latest];
+}
+
 static void executed(unsigned int vcpu, void *data)
 {
-	struct vcpu *cpu = &vcpus[vcpu % MAX_VCPUS];
 	const struct block *block = data;
+	struct vcpu *cpu;
+
+	/* while nothing is measured we only listen */
+	if (!phase_name[0]) {
+		if (block->symbol >= 0)
+			heard(block->symbol);
+		return;
+	}
+	cpu = executing(vcpu);
 
 	if (cpu->leaving) {
 		cpu->leaving = false;
@@ -422,7 +518,7 @@ static void translated(uint64_t id, struct tb *tb)
 		memcpy(block, &new, sizeof(new));
 		blocks[(new.start ^ new.start >> 18) % BUCKETS] = block;
 	}
-	qemu_plugin_register_vcpu_tb_exec_cb(tb, executed, 0, block);
+	qemu_plugin_register_vcpu_tb_exec_cb(tb, executed, gs_base ? READS_REGISTERS : 0, block);
 }
 
 /* --- the report: one line of JSON for each phase -------------------------------- */
@@ -527,6 +623,9 @@ static void begin(const char *name)
 	for (int i = 0; i < MAX_VCPUS; i++) {
 		struct vcpu *cpu = &vcpus[i];
 
+		cpu->depth = cpu->programs = 0;
+		cpu->leaving = false;
+		cpu->off_since = NEVER;
 		cpu->at_start = cpu->now;
 		cpu->kernel_at_start = cpu->kernel;
 		cpu->off_max = cpu->off_max_symbols = 0;
@@ -626,6 +725,8 @@ EXPORT int qemu_plugin_install(uint64_t id, const struct plugin_info *info, int 
 	copies = info->version.cur >= 3;
 	for (int i = 0; i < MAX_VCPUS; i++)
 		vcpus[i].off_since = NEVER;
+	if (qemu_plugin_get_registers && qemu_plugin_read_register && g_byte_array_new)
+		qemu_plugin_register_vcpu_init_cb(id, cpu_begins);
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
 	qemu_plugin_register_atexit_cb(id, at_exit, NULL);
 	return 0;
