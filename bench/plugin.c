@@ -131,7 +131,7 @@ static struct vcpu {
 	struct amount now;
 	uint64_t kernel;		/* instructions, of those in all */
 	uint64_t back;			/* of the latest call */
-	bool leaving;
+	bool leaving, called;		/* by the block before: see struct block */
 	int depth, programs;
 	uint64_t off_since, off_symbols;
 	struct open open[MAX_DEPTH];
@@ -206,6 +206,7 @@ static void note(const struct open *region, const struct amount *cost)
 static void enter(struct vcpu *cpu, int symbol)
 {
 	enum kind kind = symbols[symbol].kind;
+	uint64_t back = cpu->back;
 	struct open *region;
 
 	cpu->entered[symbol]++;
@@ -216,6 +217,12 @@ static void enter(struct vcpu *cpu, int symbol)
 	}
 	if (kind != REGION && kind != PROGRAM && kind != IRQ)
 		return;
+	if (kind != IRQ && !cpu->called) {
+		/* it was jumped to, and returns for the one that did so, if that is known */
+		if (!cpu->depth || cpu->open[cpu->depth - 1].back == NEVER)
+			return;
+		back = cpu->open[cpu->depth - 1].back;
+	}
 	if (cpu->depth == MAX_DEPTH) {
 		/* calls that never came back; those do not count */
 		cpu->depth = cpu->programs = 0;
@@ -224,7 +231,7 @@ static void enter(struct vcpu *cpu, int symbol)
 	memset(region, 0, sizeof(*region));
 	region->symbol = symbol;
 	region->phase = phase;
-	region->back = kind == IRQ ? NEVER : cpu->back;
+	region->back = kind == IRQ ? NEVER : back;
 	region->start = cpu->now;
 	cpu->programs += kind == PROGRAM;
 }
@@ -407,12 +414,10 @@ static void executed(unsigned int vcpu, void *data)
 		irqs_on(cpu, cpu->now.insns);
 	}
 	for (int i = cpu->depth - 1; i >= 0; i--) {
-		if (cpu->open[i].back == block->start) {
-			leave(cpu, i);
-			break;
-		}
 		if (cpu->open[i].back == NEVER)
 			break;	/* an interrupt; what it interrupted goes on later */
+		if (cpu->open[i].back == block->start)
+			leave(cpu, i);
 	}
 	if (block->symbol >= 0)
 		reached(cpu, block->symbol);
@@ -434,6 +439,8 @@ static void executed(unsigned int vcpu, void *data)
 	}
 	if (block->call)
 		cpu->back = block->back;
+	/* through a thunk it is a call still */
+	cpu->called = block->call || (cpu->called && block->start >= thunk && block->start < thunk_end);
 	cpu->leaving = block->leave;
 }
 
