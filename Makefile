@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The face of the project; the work is done by scripts/. Kbuild is what the kernel reads.
 
-.PHONY: help run test test-long model memory kernel modules lint clean clean-cache
+.PHONY: help run test test-long model memory bench bench-compare kernel modules lint clean clean-cache
 
 help:
 	@echo 'rust_scx: the core of sched_ext in Rust, as a module for Linux 6.12'
@@ -11,6 +11,8 @@ help:
 	@echo '  make test-long    the long ones: 10 s rings, 10 million kicks, 1000 loads on the debug kernel'
 	@echo '  make model        model checks of the protocols; "make test" runs them, too'
 	@echo '  make memory       what kicks and waits take, measured at 64 to 8192 possible CPUs'
+	@echo '  make bench        instructions, locks, IPIs and bytes of both cores, counted and compared'
+	@echo '  make bench-compare BASE=REV   what changed in these figures since that revision'
 	@echo '  make kernel       the patched kernel, into the cache; prints where'
 	@echo '  make modules      rust-scx.ko, for that kernel; KDIR=TREE for another patched tree'
 	@echo '  make lint         rustfmt, clippy, checkpatch, shellcheck, and what the module refers to'
@@ -39,6 +41,14 @@ model:
 memory:
 	@scripts/setup
 	@scripts/memory
+
+bench:
+	@scripts/setup --bench
+	@scripts/bench
+
+bench-compare:
+	@scripts/setup
+	@scripts/bench-compare '$(BASE)'
 
 kernel:
 	@scripts/setup

@@ -53,6 +53,11 @@ figure_unused() {
 	pingpong unused.fair
 }
 
+# for large crowds
+echo 400000 >/proc/sys/kernel/pid_max
+echo 400000 >/proc/sys/kernel/threads-max
+echo 1000000 >/proc/sys/vm/max_map_count
+
 take() { # CORE
 	core=$1
 	if [[ $core == rust ]]; then

@@ -80,6 +80,7 @@ enum kind {
 	COUNT,		/* entries are counted, within regions and on their own */
 	KEY,		/* the same, and regions are told apart by how often it is in them */
 	PROGRAM,	/* called by BPF programs for themselves: counts as one of theirs */
+	CUT,		/* a region that is no part of what calls it */
 	IRQ,		/* an interrupt: a region that is no part of what it interrupts */
 	OFF,		/* the entry of anything else that turns interrupts off */
 	SCHEDULE,	/* where an interrupt that leads to another task ends */
@@ -89,7 +90,7 @@ enum kind {
 };
 
 static const char * const kinds[KINDS] = {
-	"region", "count", "key", "program", "irq", "off", "schedule", "zero", "one", "end",
+	"region", "count", "key", "program", "cut", "irq", "off", "schedule", "zero", "one", "end",
 	"thunk", "thunk_end",
 };
 
@@ -140,6 +141,7 @@ static struct vcpu {
 	struct amount at_start;
 	uint64_t kernel_at_start;
 	uint64_t off_max, off_max_symbols;
+	uint64_t off_by[MAX_SYMBOLS];	/* the longest with each of them in it */
 	uint64_t entered[MAX_SYMBOLS];
 } vcpus[MAX_VCPUS];
 
@@ -215,7 +217,7 @@ static void enter(struct vcpu *cpu, int symbol)
 		if (symbols[cpu->open[i].symbol].kind == IRQ)
 			break;
 	}
-	if (kind != REGION && kind != PROGRAM && kind != IRQ)
+	if (kind != REGION && kind != PROGRAM && kind != CUT && kind != IRQ)
 		return;
 	if (kind != IRQ && !cpu->called) {
 		/* it was jumped to, and returns for the one that did so, if that is known */
@@ -246,7 +248,7 @@ static void leave(struct vcpu *cpu, int level)
 		cpu->programs -= symbols[cpu->open[i].symbol].kind == PROGRAM;
 	cpu->depth = level;
 	note(region, &cost);
-	if (symbols[region->symbol].kind == IRQ)
+	if (symbols[region->symbol].kind == IRQ || symbols[region->symbol].kind == CUT)
 		for (int i = 0; i < level; i++)
 			add(&cpu->open[i].start, &cost);
 }
@@ -264,19 +266,26 @@ static void leave_irq(struct vcpu *cpu)
 /* Interrupts come on with the instruction before @now. */
 static void irqs_on(struct vcpu *cpu, uint64_t now)
 {
-	uint64_t since = cpu->off_since;
+	uint64_t since = cpu->off_since, length;
 
 	cpu->off_since = NEVER;
 	if (since == NEVER)
 		return;
 	if (since < cpu->at_start.insns)
 		since = cpu->at_start.insns;
-	if (now - since <= cpu->off_max)
-		return;
+	length = now - since;
 	for (int i = 0; i < cpu->depth; i++)
 		cpu->off_symbols |= 1ULL << cpu->open[i].symbol;
-	cpu->off_max = now - since;
-	cpu->off_max_symbols = cpu->off_symbols;
+	for (uint64_t left = cpu->off_symbols; left; left &= left - 1) {
+		int symbol = __builtin_ctzll(left);
+
+		if (length > cpu->off_by[symbol])
+			cpu->off_by[symbol] = length;
+	}
+	if (length > cpu->off_max) {
+		cpu->off_max = length;
+		cpu->off_max_symbols = cpu->off_symbols;
+	}
 }
 
 static void irqs_off(struct vcpu *cpu, uint64_t now)
@@ -598,7 +607,20 @@ static void report(void)
 		fprintf(out, "%s\"%s\"", comma, symbols[i].name);
 		comma = ", ";
 	}
-	fprintf(out, "], \"entered\": {");
+	fprintf(out, "], \"irqs_off_by\": {");
+	comma = "";
+	for (int i = 0; i < nr_symbols; i++) {
+		uint64_t most = 0;
+
+		for (int cpu = 0; cpu < MAX_VCPUS; cpu++)
+			if (vcpus[cpu].off_by[i] > most)
+				most = vcpus[cpu].off_by[i];
+		if (!most)
+			continue;
+		fprintf(out, "%s\"%s\": %llu", comma, symbols[i].name, (unsigned long long)most);
+		comma = ", ";
+	}
+	fprintf(out, "}, \"entered\": {");
 	comma = "";
 	for (int i = 0; i < nr_symbols; i++) {
 		uint64_t nr = 0;
@@ -637,6 +659,7 @@ static void begin(const char *name)
 		cpu->kernel_at_start = cpu->kernel;
 		cpu->off_max = cpu->off_max_symbols = 0;
 		memset(cpu->entered, 0, sizeof(cpu->entered));
+		memset(cpu->off_by, 0, sizeof(cpu->off_by));
 	}
 	for (int i = 0; i < MAX_SYMBOLS; i++) {
 		for (int at = 0; at <= MAX_KEY; at++) {
