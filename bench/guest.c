@@ -6,7 +6,7 @@
  *   guest CORE pingpong NAME TRIPS CPU CPU   round trips of a byte between two tasks
  *   guest CORE batches                       tasks dispatched in batches
  *   guest CORE kicks TARGETS                 kicks of all kinds, of 1 and of so many CPUs
- *   guest CORE scan TASKS                    a DSQ full of tasks that cannot run where it is consumed
+ *   guest CORE scan TASKS                    a DSQ full of tasks that cannot run here
  *   guest CORE watchdog TASKS                the watchdog's scan of an idle machine, and of so many
  *   guest CORE stuck MS                      how long a scheduler that hangs stays
  *   guest - tell TEXT                        tell the plugin
@@ -133,6 +133,7 @@ static void unload(void)
 static void kick(int cpu, unsigned long long flags)
 {
 	struct bench_args args = { .cpu = cpu, .flags = flags };
+
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &args, .ctx_size_in = sizeof(args));
 
 	if (bpf_prog_test_run_opts(bpf_program__fd(skel->progs.bench_kick), &opts))
@@ -236,7 +237,7 @@ static void gather(int nr)
 		if (write(workers->fds[n][1], &c, 1) != 1)
 			die("a worker is gone");
 	if (!await(at(&skel->bss->queued) - before >= (unsigned long long)nr, 1000 * MS))
-		die("%llu of %d workers wait", (unsigned long long)at(&skel->bss->queued) - before, nr);
+		die("%d workers do not wait", nr);
 }
 
 /* All of them, in one call of ops.dispatch(). */
@@ -422,11 +423,12 @@ static void crowd_together(long nr)
 			pause();
 	}
 	skel->bss->crowd = pid;
-	for (unsigned long long before = -1, now; (now = at(&skel->bss->crowded)) < (unsigned long long)nr;) {
-		if (now == before)
-			die("%llu of %ld threads wait", now, nr);
-		before = now;
+	/* as long as there are more of them */
+	for (long before = -1, now = 0; now < nr; before = now) {
 		usleep(1000 * MS);
+		now = at(&skel->bss->crowded);
+		if (now == before)
+			die("%ld of %ld threads wait", now, nr);
 	}
 }
 

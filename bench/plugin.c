@@ -4,14 +4,14 @@
  * entry of a function to its return, with all that it calls. It is told what to
  * watch by a file, and by the guest when a measurement begins and ends; see
  * Documentation/bench.md.
- *
- * There may be no qemu-plugin.h: the few functions used are declared here.
  */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "qemu.h"
 
 #define EXPORT		__attribute__((visibility("default")))
 #define MAX_VCPUS	64
@@ -24,45 +24,7 @@
 #define MODULES		0xffffffffa0000000ULL	/* modules and BPF programs are above */
 #define KERNEL		0xffff800000000000ULL
 
-/* --- QEMU's side ---------------------------------------------------------------- */
-
-struct tb;
-struct insn;
-struct plugin_info {
-	const char *target;
-	struct { int min, cur; } version;
-	bool system_emulation;
-};
-
-size_t qemu_plugin_tb_n_insns(const struct tb *tb);
-uint64_t qemu_plugin_tb_vaddr(const struct tb *tb);
-struct insn *qemu_plugin_tb_get_insn(const struct tb *tb, size_t index);
-size_t qemu_plugin_insn_size(const struct insn *insn);
-uint64_t qemu_plugin_insn_vaddr(const struct insn *insn);
-void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, void (*cb)(uint64_t, struct tb *));
-void qemu_plugin_register_vcpu_tb_exec_cb(struct tb *tb, void (*cb)(unsigned int, void *),
-					  int flags, void *userdata);
-void qemu_plugin_register_atexit_cb(uint64_t id, void (*cb)(uint64_t, void *), void *userdata);
-
-/* It copies from version 3 of the interface on, before that it returns a pointer. */
-void *qemu_plugin_insn_data(const struct insn *insn, void *copy, size_t size);
-
-/*
- * From QEMU 9.1 on, a translated block calls us with the number of the CPU that was first to
- * need it, where CPUs take turns in one thread as with -icount. Who it is that executes it
- * can be told by a register: the kernel's per-CPU memory is where GS points to.
- */
-struct bytes { uint8_t *data; unsigned int len; };		/* GByteArray */
-struct register_list { char *data; unsigned int len; };		/* GArray */
-struct register_name { void *handle; const char *name, *feature; };
-struct register_list *qemu_plugin_get_registers(void) __attribute__((weak));
-int qemu_plugin_read_register(void *handle, struct bytes *buf) __attribute__((weak));
-void qemu_plugin_register_vcpu_init_cb(uint64_t id, void (*cb)(uint64_t, unsigned int));
-struct bytes *g_byte_array_new(void) __attribute__((weak));
-#define READS_REGISTERS	1
-
-/* Which version a QEMU has can be seen only after it was given the one it wants. */
-void *qemu_plugin_scoreboard_new(size_t size) __attribute__((weak));	/* 2, of QEMU 9.0 */
+/* Which version QEMU has can be seen only after it was given the one that it wants. */
 EXPORT int qemu_plugin_version = 1;
 
 static bool copies;
@@ -187,9 +149,9 @@ static void note(const struct open *region, const struct amount *cost)
 	if (!phase_name[0] || region->phase != phase)
 		return;
 	slot = &stats[region->symbol][at < MAX_KEY ? at : MAX_KEY];
+	if (!*slot)
+		*slot = calloc(1, sizeof(**slot));
 	stat = *slot;
-	if (!stat)
-		stat = *slot = calloc(1, sizeof(*stat));
 	if (stat->calls < MAX_SAMPLES) {
 		if (stat->calls == stat->size) {
 			stat->size = stat->size ? 2 * stat->size : 64;
@@ -227,7 +189,8 @@ static void enter(struct vcpu *cpu, int symbol)
 	}
 	if (cpu->depth == MAX_DEPTH) {
 		/* calls that never came back; those do not count */
-		cpu->depth = cpu->programs = 0;
+		cpu->depth = 0;
+		cpu->programs = 0;
 	}
 	region = &cpu->open[cpu->depth++];
 	memset(region, 0, sizeof(*region));
@@ -449,7 +412,8 @@ static void executed(unsigned int vcpu, void *data)
 	if (block->call)
 		cpu->back = block->back;
 	/* through a thunk it is a call still */
-	cpu->called = block->call || (cpu->called && block->start >= thunk && block->start < thunk_end);
+	cpu->called = block->call ||
+		      (cpu->called && block->start >= thunk && block->start < thunk_end);
 	cpu->leaving = block->leave;
 }
 
@@ -534,7 +498,8 @@ static void translated(uint64_t id, struct tb *tb)
 		memcpy(block, &new, sizeof(new));
 		blocks[(new.start ^ new.start >> 18) % BUCKETS] = block;
 	}
-	qemu_plugin_register_vcpu_tb_exec_cb(tb, executed, gs_base ? READS_REGISTERS : 0, block);
+	qemu_plugin_register_vcpu_tb_exec_cb(tb, executed, gs_base ? READS_REGISTERS : 0,
+					     block);
 }
 
 /* --- the report: one line of JSON for each phase -------------------------------- */
@@ -549,7 +514,8 @@ static int by_size(const void *a, const void *b)
 static void report_samples(const char *name, uint32_t *samples, size_t nr)
 {
 	qsort(samples, nr, sizeof(*samples), by_size);
-	fprintf(out, ", \"%s\": [%u, %u, %u]", name, samples[0], samples[nr / 2], samples[nr - 1]);
+	fprintf(out, ", \"%s\": [%u, %u, %u]", name, samples[0], samples[nr / 2],
+		samples[nr - 1]);
 }
 
 static void report_stat(const char *name, int at, struct stat *stat, bool first)
@@ -561,7 +527,8 @@ static void report_stat(const char *name, int at, struct stat *stat, bool first)
 		first ? "" : ", ", name, at, (unsigned long long)stat->calls,
 		(unsigned long long)stat->sum.insns);
 	fprintf(out, "\"locked\": %llu, \"program\": %llu, \"module\": %llu",
-		(unsigned long long)(stat->sum.locked - stat->sum.program_locked), (unsigned long long)stat->sum.program,
+		(unsigned long long)(stat->sum.locked - stat->sum.program_locked),
+		(unsigned long long)stat->sum.program,
 		(unsigned long long)stat->sum.module);
 	report_samples("own", stat->own, nr);
 	report_samples("locks", stat->locks, nr);
@@ -652,12 +619,14 @@ static void begin(const char *name)
 	for (int i = 0; i < MAX_VCPUS; i++) {
 		struct vcpu *cpu = &vcpus[i];
 
-		cpu->depth = cpu->programs = 0;
+		cpu->depth = 0;
+		cpu->programs = 0;
 		cpu->leaving = false;
 		cpu->off_since = NEVER;
 		cpu->at_start = cpu->now;
 		cpu->kernel_at_start = cpu->kernel;
-		cpu->off_max = cpu->off_max_symbols = 0;
+		cpu->off_max = 0;
+		cpu->off_max_symbols = 0;
 		memset(cpu->entered, 0, sizeof(cpu->entered));
 		memset(cpu->off_by, 0, sizeof(cpu->off_by));
 	}
@@ -680,11 +649,11 @@ static void told(void)
 {
 	unsigned long long start, size;
 
-	if (!message[0])
+	if (!message[0]) {
 		begin("");
-	else if (!strncmp(message, "phase ", 6))
+	} else if (!strncmp(message, "phase ", 6)) {
 		begin(message + 6);
-	else if (sscanf(message, "module %llx %llx", &start, &size) == 2) {
+	} else if (sscanf(message, "module %llx %llx", &start, &size) == 2) {
 		module = start;
 		module_end = start + size;
 	} else {
@@ -744,7 +713,7 @@ EXPORT int qemu_plugin_install(uint64_t id, const struct plugin_info *info, int 
 			result = argv[i] + 4;
 	}
 	if (!watch || !result || !read_symbols(watch)) {
-		fprintf(stderr, "bench: watch=FILE,out=FILE are needed, and that FILE names what to watch\n");
+		fprintf(stderr, "bench: watch=FILE,out=FILE are needed\n");
 		return 1;
 	}
 	out = fopen(result, "w");
