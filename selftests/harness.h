@@ -175,7 +175,7 @@ struct sched {
 
 /* Open and load the scheduler of @name.skel.h, so that it is as above. */
 #define sched_load(name, ops) ({					\
-	struct name *skel_ = name##__open();				\
+	typeof(name##__open()) skel_ = name##__open();			\
 									\
 	if (!skel_)							\
 		ksft_exit_fail_perror("cannot open the scheduler");	\

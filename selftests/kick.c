@@ -199,7 +199,8 @@ static void test_from_op(void)
 	       (!module_in_charge() ||
 		moved("kick_resched") + moved("kick_higher_class") >= 3 * TIMES),
 	       "one callback can kick many CPUs");
-	result(counted("kick_irq_work", 0, NOISE), "without an irq_work where their locks are free");
+	result(counted("kick_irq_work", 0, NOISE),
+	       "without an irq_work where their locks are free");
 
 	/* with its own lock held: it is asked */
 	before[0] = seen_balances(SELF);

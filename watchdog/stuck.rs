@@ -22,6 +22,7 @@ use crate::{
             Rq, //
         },
         time::{
+            jiffies,
             jiffies_to_msecs,
             msecs_to_jiffies,
             since,
@@ -39,8 +40,12 @@ const MAX_DISPATCH_MS: u32 = 1000;
 const MIN_WATCHED_MS: u32 = 500;
 const MAX_GAP_MS: u32 = 25;
 
-/// Looks at one other CPU, and at the next one in the next tick unless this one is looking for a
-/// task. That takes long only if it is stuck there.
+/// For how many ticks a CPU looks at the same one. All begin with their neighbours, so that there
+/// is somebody for each.
+const TICKS_PER_BUDDY: usize = 8;
+
+/// Looks at one other CPU, and at the next one a few ticks later unless this one is looking for a
+/// task then. That takes long only if it is stuck there.
 ///
 /// What has been watched is made up of `gap`s between own ticks: a stopped machine has none. A CPU
 /// that a hypervisor has taken away is not watched.
@@ -52,7 +57,7 @@ pub(super) fn check_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies) {
     let pass = PassState::of(buddy);
     if pass.is_inside() && buddy != rq.cpu() {
         watch_buddy(rq, watch, gap, buddy, pass);
-    } else {
+    } else if jiffies() % TICKS_PER_BUDDY == 0 {
         let next = cpumask::online().next_around(buddy).unwrap_or(buddy);
         watch.buddy.store(next.as_u32() as usize, Relaxed);
     }

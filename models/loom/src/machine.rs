@@ -52,6 +52,8 @@ pub(crate) struct World {
     pub(crate) plain_writes: bool,
     /// Waits may end without what they promise.
     pub(crate) no_promise: bool,
+    /// Whoever tries a lock finds it taken.
+    pub(crate) locks_taken: bool,
     /// CPU 1 has a task of its own, looks for others, and idles.
     pub(crate) idles: bool,
 }
@@ -97,6 +99,7 @@ thread_local! {
             kicks_together: false,
             plain_writes: false,
             no_promise: false,
+            locks_taken: false,
             idles: false,
         })
     };

@@ -42,6 +42,14 @@ fn cpus(nr_cpus: u32) -> World {
     }
 }
 
+/// Kicks are never carried out at once there.
+fn taken(nr_cpus: u32) -> World {
+    World {
+        locks_taken: true,
+        ..cpus(nr_cpus)
+    }
+}
+
 /// `kicks` come on CPU 0 in NMIs, one of which may come in the middle of another. In the end all
 /// that they ask for has to be done: [`machine::shut_down`] looks.
 fn requests(kicks: &[&'static [(u32, u64)]]) {
@@ -116,19 +124,9 @@ fn no_request_is_lost_three_actors() {
     });
 }
 
-/// Each CPU kicks the one after them all, which is the model's own thread, and is in the middle of a
-/// search: kicks cannot be carried out at once. There an NMI kicks as `nmi` says.
+/// Each CPU kicks the one after them all, which is the model's own thread. There an NMI kicks as
+/// `nmi` says.
 fn sends(sources: &[&'static [u64]], nmi: Option<(u32, u64)>) {
-    let target = sources.len() as u32;
-    machine().cpus[target as usize]
-        .rq
-        .lock_irqsave()
-        .set(crate::sched::rq::Flags::IN_BALANCE);
-    sends_any(sources, nmi);
-}
-
-/// As [`sends`], but they can if the lock is free.
-fn sends_any(sources: &[&'static [u64]], nmi: Option<(u32, u64)>) {
     let target = sources.len() as u32;
     let source = |(id, &kicks): (u32, &&'static [u64])| {
         thread::spawn(move || {
@@ -154,31 +152,31 @@ fn sends_any(sources: &[&'static [u64]], nmi: Option<(u32, u64)>) {
 
 #[test]
 fn no_kick_is_lost_two_sources() {
-    check(None, cpus(3), || sends(&[&[PLAIN], &[PLAIN]], None));
+    check(None, taken(3), || sends(&[&[PLAIN], &[PLAIN]], None));
     saw(&[counter::KICK_PLAIN, counter::KICK_COALESCED]);
 }
 
 #[test]
 fn no_kick_is_lost_plain_and_preempt() {
-    check(None, cpus(3), || sends(&[&[PLAIN], &[PREEMPT]], None));
+    check(None, taken(3), || sends(&[&[PLAIN], &[PREEMPT]], None));
     saw(&[counter::KICK_PREEMPT, counter::KICK_COALESCED]);
 }
 
 #[test]
 fn no_kick_is_lost_plain_then_preempt() {
-    check(None, cpus(2), || sends(&[&[PLAIN, PREEMPT]], None));
+    check(None, taken(2), || sends(&[&[PLAIN, PREEMPT]], None));
     saw(&[counter::KICK_COALESCED]);
 }
 
 #[test]
 fn no_kick_is_lost_preempt_then_plain() {
-    check(None, cpus(2), || sends(&[&[PREEMPT, PLAIN]], None));
+    check(None, taken(2), || sends(&[&[PREEMPT, PLAIN]], None));
     saw(&[counter::KICK_COALESCED]);
 }
 
 #[test]
 fn no_kick_is_lost_three_sources() {
-    check(Some(4), cpus(4), || {
+    check(Some(4), taken(4), || {
         sends(&[&[PLAIN], &[PREEMPT], &[PLAIN]], None)
     });
     saw(&[counter::KICK_COALESCED]);
@@ -186,14 +184,26 @@ fn no_kick_is_lost_three_sources() {
 
 #[test]
 fn no_kick_is_lost_nmi_on_the_target() {
-    check(None, cpus(2), || sends(&[&[PREEMPT]], Some((0, PLAIN))));
+    check(None, taken(2), || sends(&[&[PREEMPT]], Some((0, PLAIN))));
     saw(&[counter::KICK_COALESCED]);
 }
 
 #[test]
 fn no_kick_is_lost_at_once_or_left() {
-    check(None, cpus(3), || sends_any(&[&[PLAIN], &[PREEMPT]], None));
+    check(None, cpus(3), || sends(&[&[PLAIN], &[PREEMPT]], None));
     saw(&[counter::KICK_RESCHED, counter::KICK_PREEMPT]);
+}
+
+#[test]
+fn no_kick_is_lost_in_a_search() {
+    check(None, cpus(3), || {
+        machine().cpus[2]
+            .rq
+            .lock_irqsave()
+            .set(crate::sched::rq::Flags::IN_BALANCE);
+        sends(&[&[PLAIN], &[PREEMPT]], None);
+    });
+    saw(&[counter::KICK_RESCHED, counter::KICK_COALESCED]);
 }
 
 /// An NMI between what a CPU asks of itself and its call of the irq_work.

@@ -126,6 +126,9 @@ impl Rq {
     }
 
     pub(crate) fn try_lock(&self, _irqs_off: &ThisRq<'_>) -> Option<RqGuard<'_>> {
+        if machine().world.locks_taken {
+            return None;
+        }
         // SAFETY: Run queues live as long as the model, of which guards are part.
         let lock: &'static Mutex<()> = unsafe { &*core::ptr::from_ref(&self.0.lock) };
         let guard = lock.try_lock().ok()?;
