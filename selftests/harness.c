@@ -9,6 +9,7 @@
 #include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include "harness.h"
@@ -458,6 +459,13 @@ void run_prog(const struct bpf_program *prog, void *args, size_t size)
 		ksft_exit_fail_perror("cannot run a syscall program");
 }
 
+bool has_bpf_timers(void)
+{
+	struct utsname name;
+
+	return !uname(&name) && !strstr(name.version, "PREEMPT_RT");
+}
+
 void rig_finish(struct rig *rig)
 {
 	if (rig->struct_ops.rig_ops->exit_dump_len) {
@@ -467,6 +475,7 @@ void rig_finish(struct rig *rig)
 		bpf_map__set_value_size(rig->maps.data_uei_dump, 1);
 	}
 	if (bpf_map__set_autoattach(rig->maps.rig_ops, false) ||
+	    bpf_program__set_autoload(rig->progs.rig_start_timer, has_bpf_timers()) ||
 	    rig__load(rig))
 		ksft_exit_fail_perror("cannot load the test scheduler");
 	if (rig__attach(rig))
@@ -493,9 +502,12 @@ static struct sched rig_sched(struct rig *rig)
 int rig_start(struct rig *rig)
 {
 	struct sched sched = rig_sched(rig);
+	struct rig_args args = {};
 	int ret = sched_start(&sched);
 
 	rig->links.rig_ops = sched.link;
+	if (!ret && rig->bss->timer_ns && has_bpf_timers())
+		run_prog(rig->progs.rig_start_timer, &args, sizeof(args));
 	return ret;
 }
 

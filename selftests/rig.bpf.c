@@ -258,41 +258,6 @@ void BPF_STRUCT_OPS(rig_cpu_offline, s32 cpu)
 {
 }
 
-static int rig_timer_fired(void *map, u32 *key, struct bpf_timer *timer)
-{
-	u64 ns = timer_spin_ns;
-	u32 i;
-
-	if (ns) {
-		timer_spin_ns = 0;
-		spin(ns);
-	}
-
-	bpf_for(i, 0, timer_times) {
-		shoot();
-		timer_shots++;
-	}
-	if (timer_ns)
-		bpf_timer_start(timer, timer_ns, 0);
-	return 0;
-}
-
-static int start_timer(void)
-{
-	struct bpf_timer *timer;
-	u32 zero = 0;
-	int ret;
-
-	timer = bpf_map_lookup_elem(&timers, &zero);
-	if (!timer)
-		return -ESRCH;
-	ret = bpf_timer_init(timer, &timers, CLOCK_MONOTONIC);
-	if (ret && ret != -EBUSY)
-		return ret;
-	bpf_timer_set_callback(timer, rig_timer_fired);
-	return bpf_timer_start(timer, timer_ns, 0);
-}
-
 s32 BPF_STRUCT_OPS_SLEEPABLE(rig_init)
 {
 	s32 cpu, ret;
@@ -302,7 +267,7 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(rig_init)
 		if (ret)
 			return ret;
 	}
-	return timer_ns ? start_timer() : 0;
+	return 0;
 }
 
 void BPF_STRUCT_OPS(rig_exit, struct scx_exit_info *ei)
@@ -369,6 +334,43 @@ int rig_kick(struct rig_args *args)
 {
 	scx_bpf_kick_cpu(args->cpu, args->flags);
 	return 0;
+}
+
+static int rig_timer_fired(void *map, u32 *key, struct bpf_timer *timer)
+{
+	u64 ns = timer_spin_ns;
+	u32 i;
+
+	if (ns) {
+		timer_spin_ns = 0;
+		spin(ns);
+	}
+
+	bpf_for(i, 0, timer_times) {
+		shoot();
+		timer_shots++;
+	}
+	if (timer_ns)
+		bpf_timer_start(timer, timer_ns, 0);
+	return 0;
+}
+
+/* Not in ops.init(): a kernel with PREEMPT_RT takes no program with timers. */
+SEC("syscall")
+int rig_start_timer(struct rig_args *args)
+{
+	struct bpf_timer *timer;
+	u32 zero = 0;
+	int ret;
+
+	timer = bpf_map_lookup_elem(&timers, &zero);
+	if (!timer)
+		return -ESRCH;
+	ret = bpf_timer_init(timer, &timers, CLOCK_MONOTONIC);
+	if (ret && ret != -EBUSY)
+		return ret;
+	bpf_timer_set_callback(timer, rig_timer_fired);
+	return bpf_timer_start(timer, timer_ns, 0);
 }
 
 SEC("syscall")
