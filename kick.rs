@@ -112,6 +112,7 @@ pub(crate) fn disable() {
 /// Hook `kick` and the dispatch loop: any context, IRQs off, any run queue's lock held. Does not
 /// sleep.
 #[doc(alias = "scx_bpf_kick_cpu")]
+#[inline]
 pub(crate) fn kick(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
     // A tracing program may kick at any time. There is nothing to be asked for then.
     if Waits::of(this_rq).is_none() {
@@ -163,6 +164,7 @@ pub(crate) fn kick(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
 /// # Context
 ///
 /// As [`kick`], but no NMI.
+#[inline(never)]
 fn send(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) {
     if !reachable(this_rq, cpu) {
         this_rq.count(counter::KICK_OFFLINE);
@@ -215,6 +217,7 @@ fn carry_out(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, requests: Requests) {
 }
 
 /// Notes a request on the executing CPU, for its irq_work.
+#[inline(never)]
 fn note(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests, wait: bool) {
     let requests = this_rq.kick_requests();
 

@@ -24,11 +24,15 @@ fn throw_out(stall: bool, cpu: Option<CpuId>, args: fmt::Arguments<'_>) {
 ///
 /// Any but NMI, any locks held. Does not sleep: what is slow is left to an irq_work.
 #[doc(alias = "scx_ops_error")]
+#[cold]
+#[inline(never)]
 pub(crate) fn scx_error(args: fmt::Arguments<'_>) {
     throw_out(false, None, args);
 }
 
 /// As [`scx_error`], for what it did to `cpu`: a dump begins there.
+#[cold]
+#[inline(never)]
 pub(crate) fn scx_error_on(cpu: CpuId, args: fmt::Arguments<'_>) {
     throw_out(false, Some(cpu), args);
 }
@@ -38,6 +42,8 @@ pub(crate) fn scx_error_on(cpu: CpuId, args: fmt::Arguments<'_>) {
 /// # Context
 ///
 /// As [`scx_error`].
+#[cold]
+#[inline(never)]
 pub(crate) fn scx_stall(cpu: CpuId, args: fmt::Arguments<'_>) {
     throw_out(true, Some(cpu), args);
 }
