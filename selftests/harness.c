@@ -447,6 +447,8 @@ bool sched_content(const struct sched *sched)
 {
 	if (sched_ext_is("enabled") && !at(&sched->uei->kind))
 		return true;
+	/* it may be on its way out, and not have been told why */
+	await(at(&sched->uei->kind), 5000 * MS);
 	note("exit: %s (%s)", sched->uei->reason, sched->uei->msg);
 	return false;
 }
