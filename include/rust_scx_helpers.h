@@ -32,7 +32,6 @@ bool rust_helper_cpumask_test_and_clear_cpu(unsigned int cpu, struct cpumask *ma
 
 /* linux/list.h */
 void rust_helper_list_add(struct list_head *entry, struct list_head *head);
-void rust_helper_list_add_tail(struct list_head *entry, struct list_head *head);
 void rust_helper_list_del_init(struct list_head *entry);
 void rust_helper_list_move_tail(struct list_head *entry, struct list_head *head);
 void rust_helper_list_bulk_move_tail(struct list_head *head, struct list_head *first,
