@@ -105,7 +105,7 @@ pub(crate) fn disable() {
     pick_seq::free();
 }
 
-/// Notes a request to kick `cpu`, which may be the executing one.
+/// Kicks `cpu`, which may be the executing one: at once or, if that cannot be, soon.
 ///
 /// # Context
 ///
@@ -207,13 +207,18 @@ fn carry_out(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, requests: Requests) {
     } else if !requests.has(Requests::RESCHED) && can_skip_idle_kick(rq) {
         this_rq.count(counter::KICK_IDLE_SKIPPED);
     } else {
-        if requests.has(Requests::PREEMPT) && rq.curr().on_scx() {
-            rq.expire_curr();
-        }
-        this_rq.count(counter::KICK_RESCHED);
-        watchdog::kicked(rq.cpu());
-        rq.resched_curr();
+        resched(this_rq, rq, requests.has(Requests::PREEMPT));
     }
+}
+
+/// Makes the CPU of `rq` go through the scheduler, without its task of sched_ext if `preempt`.
+fn resched(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, preempt: bool) {
+    if preempt && rq.curr().on_scx() {
+        rq.expire_curr();
+    }
+    this_rq.count(counter::KICK_RESCHED);
+    watchdog::kicked(rq.cpu());
+    rq.resched_curr();
 }
 
 /// Notes a request on the executing CPU, for its irq_work.
@@ -333,23 +338,16 @@ fn kick_one_cpu(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, cpu: CpuId) -
         return false;
     }
 
-    let on_scx = rq.curr().on_scx();
-    if preempt && on_scx {
-        rq.expire_curr();
-    }
-
     // Under the target's lock and before it is told, so that its next pass counts. An idle one has
     // nothing to let go of, and this CPU goes through the scheduler on its way to wait.
     let mut has_waits = false;
-    if wait && on_scx && cpu != this_rq.cpu() {
+    if wait && rq.curr().on_scx() && cpu != this_rq.cpu() {
         has_waits = note_wait(this_rq, requests, &rq);
     } else if wait {
         this_rq.count(counter::WAITS_SKIPPED);
     }
 
-    this_rq.count(counter::KICK_RESCHED);
-    watchdog::kicked(cpu);
-    rq.resched_curr();
+    resched(this_rq, &mut rq, preempt);
     if rq.has(Flags::IN_BALANCE) {
         drop(rq);
         leave(this_rq, cpu, Requests::RESCHED);
