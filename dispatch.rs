@@ -64,35 +64,64 @@ pub(crate) enum DspVerdict {
     Nothing,
 }
 
+/// Balances `rq` with what takes no search: a task that goes on, or one on the local DSQ. `None` if
+/// it takes one, which is [`balance_by_search`].
+///
+/// # Context
+///
+/// Hook `balance`: any context that schedules, IRQs off. `rq` is that of the executing CPU, locked
+/// and unpinned on entry and return, its clock up to date. Does not sleep. The lock stays held.
+#[inline(always)]
+pub(crate) fn balance_at_hand(
+    this_rq: &ThisRq<'_>,
+    rq: &mut Rq<Locked>,
+    prev: &Task,
+) -> Option<DspVerdict> {
+    pass::come_by(this_rq);
+    if is_shared(rq) {
+        return None;
+    }
+    this_rq.count(counter::BALANCE);
+    rq.forget_balance();
+
+    let verdict = at_hand(rq, prev)?;
+    pass::set_found(this_rq);
+    if verdict == DspVerdict::KeepPrev {
+        keep_prev(this_rq, rq);
+        rq.move_pick_seq();
+    }
+    Some(verdict)
+}
+
 /// Makes sure that `rq` and, where core scheduling picks for them too, its SMT siblings have a
 /// task to run next to the one they run, `prev` on `rq`.
 ///
 /// # Context
 ///
-/// Hook `balance`: any context that schedules, IRQs off. `rq` is that of the executing CPU, locked
-/// and unpinned on entry and return, its lock dropped and retaken in between. Its clock is up to
-/// date. Does not sleep.
+/// As [`balance_at_hand`], which came to nothing and has not given up the lock since. The lock is
+/// dropped and retaken in between.
 #[doc(alias = "balance_scx")]
-pub(crate) fn balance(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
-    let mut search = Pass::begin(rq.cpu());
+#[inline(always)]
+pub(crate) fn balance_by_search(
+    this_rq: &ThisRq<'_>,
+    rq: &mut Rq<Locked>,
+    prev: &Task,
+) -> DspVerdict {
+    let mut pass = Pass::begin(this_rq);
 
-    this_rq.set_unfinished(false);
-
-    let mut verdict = balance_one(this_rq, rq, prev);
-    if rq.picks_for_siblings() {
-        balance_siblings(this_rq, rq);
-        // Each may have dropped the lock that they share.
-        if !is_valid(verdict, rq, prev) {
-            verdict = balance_one_more(this_rq, rq, prev);
+    let verdict = if is_shared(rq) {
+        balance_core(this_rq, rq, prev)
+    } else {
+        let verdict = search(this_rq, rq, prev);
+        if verdict != DspVerdict::Nothing {
+            pass.set_found();
         }
-    }
-
-    if verdict != DspVerdict::Nothing {
-        // A core-wide pick may leave the CPU idle nevertheless.
-        if !rq.picks_for_siblings() {
-            search.set_found();
+        if verdict == DspVerdict::KeepPrev {
+            keep_prev(this_rq, rq);
         }
-    }
+        verdict
+    };
+
     // From here to the pick no lock is dropped: who waits for a task that goes on has its answer.
     if verdict == DspVerdict::KeepPrev {
         rq.move_pick_seq();
@@ -100,17 +129,32 @@ pub(crate) fn balance(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) ->
     verdict
 }
 
+/// Whether SMT siblings have a say in what is picked here.
+fn is_shared(rq: &Rq<Locked>) -> bool {
+    rq.picks_for_siblings() || rq.has(Flags::IN_BALANCE)
+}
+
+/// Balances the run queues of a core. It may leave the CPU idle, whatever is found.
 #[cold]
-fn balance_siblings(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>) {
+#[inline(never)]
+fn balance_core(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
+    let verdict = balance_one(this_rq, rq, prev);
     rq.for_each_sibling(|rq, prev| {
         rq.update_clock();
-        let _ = balance_one_more(this_rq, rq, prev);
+        let _ = balance_one(this_rq, rq, prev);
     });
     rq.for_each_sibling(|rq, _| {
         if rq.has(Flags::BAL_KEEP) {
             rq.move_pick_seq();
         }
     });
+
+    // Each may have dropped the lock that they share.
+    if is_valid(verdict, rq, prev) {
+        verdict
+    } else {
+        balance_one(this_rq, rq, prev)
+    }
 }
 
 /// Whether a verdict from before the lock was dropped still holds.
@@ -122,23 +166,16 @@ fn is_valid(verdict: DspVerdict, rq: &Rq<Locked>, prev: &Task) -> bool {
     }
 }
 
-/// [`balance_one`] where it is not the only one.
-#[cold]
-#[inline(never)]
-fn balance_one_more(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
-    balance_one(this_rq, rq, prev)
-}
-
-/// As [`balance`], for one run queue, which may be that of an SMT sibling.
+/// Balances one run queue of a core.
 #[doc(alias = "dispatch_one")]
-#[inline(always)]
+#[inline(never)]
 fn balance_one(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
-    rq.count(counter::BALANCE);
+    this_rq.count(counter::BALANCE);
 
     // A sibling's CPU is at it and has dropped the lock for now. What it finds it puts there, and
     // the pick comes back if that is late: it sees that this balance was none.
     if rq.has(Flags::IN_BALANCE) {
-        rq.count(counter::BALANCE_TWICE);
+        this_rq.count(counter::BALANCE_TWICE);
         return if prev.queued() {
             DspVerdict::KeepPrev
         } else {
@@ -146,23 +183,26 @@ fn balance_one(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> DspVer
         };
     }
 
-    // However the search ends, the guard clears IN_BALANCE.
-    let verdict = find_task(this_rq, &mut rq.enter_balance(), prev);
-
+    rq.forget_balance();
+    let verdict = at_hand(rq, prev).unwrap_or_else(|| search(this_rq, rq, prev));
     if verdict == DspVerdict::KeepPrev {
-        rq.count(counter::KEEP_PREV);
-        rq.set(Flags::BAL_KEEP);
+        keep_prev(this_rq, rq);
     }
     verdict
 }
 
-#[inline(always)]
-fn find_task(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> DspVerdict {
-    let scheduler = Scheduler::current();
+/// Tells the pick that the previous task goes on.
+fn keep_prev(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>) {
+    this_rq.count(counter::KEEP_PREV);
+    rq.set(Flags::BAL_KEEP);
+}
 
-    // The BPF scheduler hears that the CPU is its own again before it is asked for anything.
-    if scheduler.has(Scheduler::CPU_PREEMPT) && rq.cpu_released() {
-        rq.cpu_acquire();
+/// What is there without a search.
+#[inline(always)]
+fn at_hand(rq: &mut Rq<Locked>, prev: &Task) -> Option<DspVerdict> {
+    // The BPF scheduler is to be told first, see `search`.
+    if Scheduler::current().has(Scheduler::CPU_PREEMPT) && rq.cpu_released() {
+        return None;
     }
 
     if prev.on_scx() {
@@ -172,18 +212,37 @@ fn find_task(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> DspVe
         // behind it. Not so while bypassing, when all tasks take turns so that a scheduler that
         // hands out endless slices can be thrown out.
         if may_go_on(prev) && !rq.has(Flags::BYPASSING) {
-            return DspVerdict::KeepPrev;
+            return Some(DspVerdict::KeepPrev);
+        }
+    }
+    rq.has_local_tasks().then_some(DspVerdict::Local)
+}
+
+/// Looks for a task elsewhere, as there is none [at hand](at_hand).
+#[inline(always)]
+fn search(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
+    let scheduler = Scheduler::current();
+    this_rq.set_unfinished(false);
+
+    // However the search ends, the guard clears IN_BALANCE.
+    let rq = &mut rq.enter_balance();
+
+    // The BPF scheduler hears that the CPU is its own again before it is asked for anything.
+    if scheduler.has(Scheduler::CPU_PREEMPT) && rq.cpu_released() {
+        rq.cpu_acquire();
+        if let Some(verdict) = at_hand(rq, prev) {
+            return verdict;
         }
     }
 
-    if rq.has_local_tasks() || consume_global(this_rq, rq) {
+    if consume_global(this_rq, rq) {
         return DspVerdict::Local;
     }
 
     // C's scx_rq_online() also asks whether the CPU is active, which it stops to be before
     // hotplug waits for a grace period. That may need our tasks to run.
     if rq.has(Flags::BYPASSING) {
-        rq.count(counter::BYPASS);
+        this_rq.count(counter::BYPASS);
     } else if scheduler.has(Scheduler::HAS_DISPATCH) && rq.has(Flags::ONLINE) {
         let verdict = dispatch_loop(this_rq, rq, prev);
         if verdict != DspVerdict::Nothing {
@@ -205,13 +264,13 @@ fn find_task(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> DspVe
 /// could hold the CPU with IRQs off for good, were it not for [`DSP_MAX_LOOPS`].
 #[inline(always)]
 fn dispatch_loop(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> DspVerdict {
-    rq.count(counter::DISPATCH);
+    this_rq.count(counter::DISPATCH);
     let Some(mut ctx) = DspCtx::of(this_rq) else {
         return DspVerdict::Nothing;
     };
 
     for round in 1..=DSP_MAX_LOOPS {
-        rq.count(counter::DISPATCH_ROUNDS);
+        this_rq.count(counter::DISPATCH_ROUNDS);
         ctx.begin(rq);
         rq.call_dispatch(prev.on_scx().then_some(prev));
         finish::flush(this_rq, rq, &mut ctx);

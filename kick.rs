@@ -403,8 +403,8 @@ fn reachable(this_rq: &ThisRq<'_>, cpu: CpuId) -> bool {
 ///
 /// Hook `balance`: as [`wait`], before the switch.
 #[inline]
-pub(crate) fn must_wait(rq: &Rq<Locked>) -> bool {
-    Waits::of_locked(rq).is_some_and(|waits| !waits.is_empty())
+pub(crate) fn must_wait(this_rq: &ThisRq<'_>) -> bool {
+    Waits::of(this_rq).is_some_and(|waits| !waits.is_empty())
 }
 
 /// Waits until the CPUs that were kicked with `SCX_KICK_WAIT` have been through the scheduler.

@@ -21,6 +21,7 @@ use crate::{
         kick_flags::KickFlags,
         ops_state::Owned,
         rq::{
+            Locked,
             Rq,
             ThisRq, //
         },
@@ -61,10 +62,34 @@ unsafe extern "C" fn balance(rq: *mut bindings::rq, prev: *mut task_struct) -> c
     // until balancing is over.
     let prev = unsafe { Task::from_raw(prev) };
 
-    let verdict = dispatch::balance(&this_rq, rq, prev);
-    let found = verdict != DspVerdict::Nothing;
-    if (!found && this_rq.is_unfinished()) || kick::must_wait(rq) {
+    match dispatch::balance_at_hand(&this_rq, rq, prev) {
         // SAFETY: Balancing is over, a pick follows.
+        Some(verdict) => unsafe { end_balance(&this_rq, rq, verdict) },
+        // SAFETY: As this function.
+        None => unsafe { balance_by_search(this_rq, rq, prev) },
+    }
+}
+
+/// A function of its own, so that who does not come here does not pay for its frame.
+///
+/// # Safety
+///
+/// As [`balance`].
+#[inline(never)]
+unsafe fn balance_by_search(this_rq: ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> c_int {
+    let verdict = dispatch::balance_by_search(&this_rq, rq, prev);
+    // SAFETY: Balancing is over, a pick follows.
+    unsafe { end_balance(&this_rq, rq, verdict) }
+}
+
+/// # Safety
+///
+/// Balancing is over, a pick follows.
+#[inline(always)]
+unsafe fn end_balance(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, verdict: DspVerdict) -> c_int {
+    let found = verdict != DspVerdict::Nothing;
+    if (!found && this_rq.is_unfinished()) || kick::must_wait(this_rq) {
+        // SAFETY: By the requirement above.
         unsafe { rq.call_after_switch(after_switch) };
     }
     found.into()

@@ -80,7 +80,19 @@ pub(crate) fn count(cpu: CpuId, id: Counter) {
 /// As [`count`], for several at once.
 #[inline]
 pub(crate) fn add(cpu: CpuId, id: Counter, by: u64) {
-    let slot = slot(cpu, id);
+    // SAFETY: Valid by `percpu::of`.
+    unsafe { add_to(percpu::of(cpu), id, by) };
+}
+
+/// As [`add`], where it is known where the CPU counts.
+///
+/// # Safety
+///
+/// `pcpu` comes from [`percpu::of`].
+#[inline(always)]
+pub(super) unsafe fn add_to(pcpu: *mut bindings::rust_scx_pcpu, id: Counter, by: u64) {
+    // SAFETY: By the requirement above.
+    let slot = unsafe { slot(pcpu, id) };
     // SAFETY: Valid by `slot`. Readers in C use READ_ONCE(), so the access is volatile.
     let n = unsafe { slot.read_volatile() };
     // SAFETY: As above.
@@ -89,18 +101,19 @@ pub(crate) fn add(cpu: CpuId, id: Counter, by: u64) {
 
 /// What `cpu` has counted of `id` so far.
 pub(crate) fn read(cpu: CpuId, id: Counter) -> u64 {
-    // SAFETY: Valid by `slot`.
-    unsafe { slot(cpu, id).read_volatile() }
+    // SAFETY: Valid by `percpu::of` and `slot`.
+    unsafe { slot(percpu::of(cpu), id).read_volatile() }
 }
 
-#[inline]
-fn slot(cpu: CpuId, id: Counter) -> *mut u64 {
-    let counters = percpu::of(cpu);
-
-    // SAFETY: Valid by `percpu::of`. `Counter`s other than the named ones do not exist, and
+/// # Safety
+///
+/// `pcpu` comes from [`percpu::of`].
+#[inline(always)]
+unsafe fn slot(pcpu: *mut bindings::rust_scx_pcpu, id: Counter) -> *mut u64 {
+    // SAFETY: By the requirement above. `Counter`s other than the named ones do not exist, and
     // those are below the length of the array.
     unsafe {
-        addr_of_mut!((*counters).counters)
+        addr_of_mut!((*pcpu).counters)
             .cast::<u64>()
             .add(id as usize)
     }

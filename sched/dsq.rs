@@ -79,7 +79,7 @@ impl Dsq {
         // First: what goes after this is still there as long as IRQs stay off.
         let gen = scheduler::dsq_gen();
         let slot = id as usize % RUST_SCX_KNOWN_DSQS as usize;
-        let pcpu = percpu::of(this_rq.cpu());
+        let pcpu = this_rq.pcpu();
         // SAFETY: Valid by `percpu::of`, in range by the remainder, and only used by this CPU.
         let known = unsafe { &mut *addr_of_mut!((*pcpu).known_dsqs).cast::<Known>().add(slot) };
 
@@ -332,7 +332,7 @@ struct Cursor<'h> {
 impl<'h> Cursor<'h> {
     fn of(this_rq: &'h ThisRq<'_>) -> Self {
         Self {
-            pcpu: percpu::of(this_rq.cpu()),
+            pcpu: this_rq.pcpu(),
             this_rq,
         }
     }

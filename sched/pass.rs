@@ -29,17 +29,16 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
-    /// `cpu` begins to look for a task. A full barrier: see [`PassState::has_found`].
+    /// This CPU, which has just [come by](come_by), begins to look for a task. A full barrier: see
+    /// [`PassState::has_found`].
     ///
     /// # Context
     ///
-    /// IRQs are off from here to the drop. `cpu` is the executing one.
+    /// IRQs are off from here to the drop.
     #[inline]
-    pub(crate) fn begin(cpu: CpuId) -> Self {
-        let watch = Watch::of(cpu);
+    pub(crate) fn begin(this_rq: &ThisRq<'_>) -> Self {
+        let watch = Watch::of_this(this_rq);
         let state = watch.pass.load(Relaxed) & !(INSIDE | FOUND);
-
-        watch.passed_at.store(jiffies(), Relaxed);
         // ORDERING: Before the queues are looked at; pairs with the barrier in `kick::has_found`.
         watch.pass.xchg(state.wrapping_add(STEP | INSIDE));
         Self {
@@ -64,10 +63,26 @@ impl Drop for Pass {
     }
 }
 
+/// This CPU goes for its next task. It need not search if there is one at hand.
+#[inline]
+pub(crate) fn come_by(this_rq: &ThisRq<'_>) {
+    Watch::of_this(this_rq).passed_at.store(jiffies(), Relaxed);
+}
+
+/// There was one at hand: this CPU searches before it idles, as if it had found that in a search.
+#[inline]
+pub(crate) fn set_found(this_rq: &ThisRq<'_>) {
+    let pass = &Watch::of_this(this_rq).pass;
+    let state = pass.load(Relaxed);
+    if state & FOUND == 0 {
+        pass.store(state | FOUND, Relaxed);
+    }
+}
+
 /// Says that the search of this CPU gets on, however long it takes.
 #[inline]
 pub(crate) fn get_on(this_rq: &ThisRq<'_>) {
-    let pass = &Watch::of(this_rq.cpu()).pass;
+    let pass = &Watch::of_this(this_rq).pass;
     pass.store(pass.load(Relaxed).wrapping_add(STEP), Relaxed);
 }
 
@@ -100,7 +115,7 @@ impl PassState {
     /// Whether the CPU has something to run, and looks at the queues once more before it idles.
     ///
     /// ORDERING: If what is on a queue was put there before, and a full barrier is in between, it
-    /// finds that: this read did not see the next pass, so that pass sees the queue.
+    /// finds that: this read did not see the next search, so that search sees the queue.
     #[inline]
     pub(crate) fn has_found(self) -> bool {
         self.0 & FOUND != 0

@@ -84,22 +84,22 @@ impl Waits {
     #[inline]
     pub(crate) fn of<'a>(this_rq: &'a ThisRq<'_>) -> Option<&'a Self> {
         // SAFETY: IRQs are off as long as there is a `ThisRq`.
-        unsafe { Self::of_cpu(this_rq.cpu()) }
+        unsafe { Self::of_pcpu(this_rq.pcpu()) }
     }
 
     /// Those of the CPU of `rq`; of another than the executing one, for reading.
     #[inline]
     pub(crate) fn of_locked(rq: &Rq<Locked>) -> Option<&Self> {
         // SAFETY: IRQs are off while the lock is held.
-        unsafe { Self::of_cpu(rq.cpu()) }
+        unsafe { Self::of_pcpu(percpu::of(rq.cpu())) }
     }
 
     /// # Safety
     ///
-    /// IRQs are off during `'a`: that is an RCU read-side critical section.
+    /// `pcpu` comes from [`percpu::of`]. IRQs are off during `'a`: that is an RCU read-side critical
+    /// section.
     #[inline]
-    unsafe fn of_cpu<'a>(cpu: CpuId) -> Option<&'a Self> {
-        let pcpu = percpu::of(cpu);
+    unsafe fn of_pcpu<'a>(pcpu: *mut bindings::rust_scx_pcpu) -> Option<&'a Self> {
         // ORDERING: The address dependency pairs with the release in `publish`.
         // SAFETY: Valid by `percpu::of`, and a pointer is read in one piece.
         let waits = unsafe { addr_of!((*pcpu).waits).read_volatile() };

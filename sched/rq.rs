@@ -271,11 +271,14 @@ impl Rq<Locked> {
         self.change_flags(0, flag.0);
     }
 
-    /// Marks the CPU as vacant until the returned guard is dropped, and forgets what an earlier
-    /// balance decided.
+    /// Forgets what an earlier balance decided, and that one was due.
+    pub(crate) fn forget_balance(&mut self) {
+        self.change_flags(Flags::BAL_PENDING.0 | Flags::BAL_KEEP.0, 0);
+    }
+
+    /// Marks the CPU as vacant until the returned guard is dropped.
     pub(crate) fn enter_balance(&mut self) -> Balancing<'_> {
-        let old = Flags::BAL_PENDING.0 | Flags::BAL_KEEP.0;
-        self.change_flags(old, Flags::IN_BALANCE.0);
+        self.change_flags(0, Flags::IN_BALANCE.0);
         Balancing(self)
     }
 
@@ -337,11 +340,9 @@ impl Rq<Locked> {
     /// Calls `f` with the run queue of each other CPU of this core, and the task that runs there,
     /// if one pick serves them all.
     pub(crate) fn for_each_sibling(&mut self, mut f: impl FnMut(&mut Rq<Locked>, &Task)) {
-        if !self.picks_for_siblings() {
-            return;
-        }
         for cpu in siblings(self.cpu()).iter() {
-            if cpu == self.cpu() {
+            // `f` may drop the lock, and core scheduling be turned off meanwhile.
+            if cpu == self.cpu() || !self.picks_for_siblings() {
                 continue;
             }
             // SAFETY: With core scheduling its lock is that of `self`, which is held. It is
@@ -486,13 +487,20 @@ impl Drop for RqGuard<'_> {
 }
 
 /// The run queue of the executing CPU. IRQs are off, so it stays that.
-pub(crate) struct ThisRq<'a>(&'a Rq);
+///
+/// # Invariants
+///
+/// `pcpu` is what [`percpu::of`] says for that CPU.
+pub(crate) struct ThisRq<'a> {
+    rq: &'a Rq,
+    pcpu: *mut bindings::rust_scx_pcpu,
+}
 
 impl Deref for ThisRq<'_> {
     type Target = Rq;
 
     fn deref(&self) -> &Rq {
-        self.0
+        self.rq
     }
 }
 
@@ -500,32 +508,43 @@ impl ThisRq<'_> {
     /// # Safety
     ///
     /// `rq` is the run queue of the executing CPU, and IRQs are off during the lifetime.
+    #[inline(always)]
     pub(crate) unsafe fn assume_irqs_off(rq: *mut bindings::rq) -> Self {
         // SAFETY: By the requirement above; run queues are there forever.
         // CAST: `repr(transparent)`.
-        Self(unsafe { &*rq.cast::<Rq>() })
+        let rq = unsafe { &*rq.cast::<Rq>() };
+        // INVARIANT: Just so.
+        Self {
+            rq,
+            pcpu: percpu::of(rq.cpu()),
+        }
+    }
+
+    /// Our data of this CPU: what [`percpu::of`] says.
+    #[inline]
+    pub(super) fn pcpu(&self) -> *mut bindings::rust_scx_pcpu {
+        self.pcpu
     }
 
     /// Counts for this CPU.
     #[inline]
     pub(crate) fn count(&self, id: Counter) {
-        counter::count(self.cpu(), id);
+        // SAFETY: By the type invariant.
+        unsafe { counter::add_to(self.pcpu, id, 1) };
     }
 
     /// Notes whether this CPU left off in the middle of a scan.
     #[inline]
     pub(crate) fn set_unfinished(&self, unfinished: bool) {
-        let pcpu = percpu::of(self.cpu());
-        // SAFETY: Valid by `percpu::of`, and only used by its CPU, with IRQs off.
-        unsafe { addr_of_mut!((*pcpu).unfinished).write(unfinished) };
+        // SAFETY: By the type invariant, and only used by its CPU, with IRQs off.
+        unsafe { addr_of_mut!((*self.pcpu).unfinished).write(unfinished) };
     }
 
     /// Whether it did.
     #[inline]
     pub(crate) fn is_unfinished(&self) -> bool {
-        let pcpu = percpu::of(self.cpu());
         // SAFETY: As in `set_unfinished`.
-        unsafe { addr_of!((*pcpu).unfinished).read() }
+        unsafe { addr_of!((*self.pcpu).unfinished).read() }
     }
 
     /// Has this CPU carry out its requests as soon as it takes IRQs. Once, if queued before.

@@ -2,7 +2,10 @@
 
 //! What the watchdog knows of each CPU.
 
-use super::percpu;
+use super::{
+    percpu,
+    rq::ThisRq, //
+};
 use crate::{
     bindings,
     compat::{
@@ -60,8 +63,24 @@ impl Watch {
     /// That of `cpu`.
     #[inline]
     pub(crate) fn of(cpu: CpuId) -> &'static Self {
+        // SAFETY: Just so.
+        unsafe { Self::of_pcpu(percpu::of(cpu)) }
+    }
+
+    /// That of the executing CPU.
+    #[inline]
+    pub(crate) fn of_this(this_rq: &ThisRq<'_>) -> &'static Self {
+        // SAFETY: Just so.
+        unsafe { Self::of_pcpu(this_rq.pcpu()) }
+    }
+
+    /// # Safety
+    ///
+    /// `pcpu` comes from [`percpu::of`].
+    #[inline]
+    unsafe fn of_pcpu(pcpu: *mut bindings::rust_scx_pcpu) -> &'static Self {
         // SAFETY: Valid by `percpu::of`, as long as there is code of ours to run.
-        let words = unsafe { addr_of!((*percpu::of(cpu)).watch) };
+        let words = unsafe { addr_of!((*pcpu).watch) };
         // CAST: The same size, and words only. Nobody but us accesses them.
         // SAFETY: As above; all zeroes are valid.
         unsafe { &*words.cast::<Self>() }

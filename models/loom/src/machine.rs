@@ -337,7 +337,7 @@ pub(crate) fn schedule() {
     loop {
         let mut rq = Rq::of(this_cpu()).lock_irqsave();
 
-        let must_wait = kick::must_wait(&rq);
+        let must_wait = kick::must_wait(&rq.executing());
         rq.run_stopping();
         // 6.12 moves it when the CPU leaves sched_ext.
         if !is_mutant("class-switch") {
@@ -347,7 +347,7 @@ pub(crate) fn schedule() {
         if must_wait {
             kick::wait(&mut rq);
         }
-        if !kick::must_wait(&rq) {
+        if !kick::must_wait(&rq.executing()) {
             machine().check_promises();
         }
 
@@ -392,7 +392,7 @@ pub(crate) fn run_cpu(id: u32, kicks: &[(u32, u64)]) {
 
     // It has come past its waits.
     let rq = Rq::of(this_cpu()).lock_irqsave();
-    assert!(!kick::must_wait(&rq) || !rq.curr().on_scx());
+    assert!(!kick::must_wait(&rq.executing()) || !rq.curr().on_scx());
     drop(rq);
 
     idle();
@@ -462,7 +462,7 @@ pub(crate) fn run_until_idle(mut own: bool) {
             break;
         }
 
-        let mut pass = Pass::begin(this_cpu());
+        let mut pass = Pass::begin(&rq.executing());
         rq.set(Flags::IN_BALANCE);
         let found = core::mem::take(&mut own) || rq.relocked(take_task);
         rq.clear(Flags::IN_BALANCE);

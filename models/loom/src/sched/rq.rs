@@ -5,10 +5,12 @@
 use super::{
     counter::{self, Counter},
     cpumask::Cpumask,
+    percpu,
     pick_seq::{Wait, Waits},
     task::{in_nmi, Task}, //
 };
 use crate::{
+    bindings::rust_scx_pcpu,
     compat::cpu::CpuId,
     machine::{interrupt, is_mutant, machine, take_irqs, this_cpu}, //
 };
@@ -346,6 +348,10 @@ impl ThisRq<'_> {
     /// That of the executing CPU.
     pub(crate) fn get() -> Self {
         Self(Rq::of(this_cpu()))
+    }
+
+    pub(crate) fn pcpu(&self) -> *mut rust_scx_pcpu {
+        percpu::of(self.cpu())
     }
 
     pub(crate) fn count(&self, id: Counter) {

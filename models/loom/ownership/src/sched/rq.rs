@@ -4,10 +4,11 @@
 
 use super::{
     counter::{self, Counter},
+    percpu,
     task::Task, //
 };
 use crate::{
-    bindings::{self, scx_dispatch_q},
+    bindings::{self, rust_scx_pcpu, scx_dispatch_q},
     c_side::{self, machine},
     compat::cpu::CpuId,
     types::Opaque, //
@@ -152,6 +153,10 @@ impl ThisRq<'_> {
     /// That of the executing CPU.
     pub(crate) fn get() -> Self {
         Self(Rq::of(c_side::this_cpu()))
+    }
+
+    pub(crate) fn pcpu(&self) -> *mut rust_scx_pcpu {
+        percpu::of(self.cpu())
     }
 
     pub(crate) fn count(&self, id: Counter) {
