@@ -6,4 +6,5 @@
 //! Nothing here goes beyond what upstream has; our own additions are in `sched`.
 
 pub(crate) mod cpu;
+pub(crate) mod jump_label;
 pub(crate) mod sync;

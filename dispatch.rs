@@ -43,7 +43,8 @@ use crate::{
             self,
             Scheduler, //
         },
-        task::Task, //
+        task::Task,
+        trace, //
     }, //
 };
 
@@ -285,6 +286,7 @@ fn dispatch_loop(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> D
 
         if round == DSP_MAX_LOOPS {
             rq.count(counter::GUARD_TRIPS);
+            trace::guard_trip(rq.cpu(), round);
             // Let this cycle end, which turns IRQs on for the watchdog and others, and come back
             // for another. It is the next task, most likely the idle one, that has to give way;
             // rescheduling the current one now would be forgotten. Hence the detour by irq_work.

@@ -49,7 +49,11 @@ use crate::{
         sync::barrier::smp_mb, //
     },
     sched::{
-        counter, cpumask,
+        counter::{
+            self,
+            Counter, //
+        },
+        cpumask,
         dump::Dump,
         exit::scx_error,
         kick_flags::KickFlags,
@@ -75,6 +79,7 @@ use crate::{
             need_resched, //
         },
         time::cpu_relax,
+        trace,
     },
     watchdog, //
 };
@@ -114,16 +119,22 @@ pub(crate) fn disable() {
 #[doc(alias = "scx_bpf_kick_cpu")]
 #[inline]
 pub(crate) fn kick(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
+    let outcome = request(this_rq, cpu, flags);
+    this_rq.count(outcome);
+    trace::kick(cpu, flags.to_bits(), outcome);
+}
+
+/// What comes of a kick, by the name of its counter.
+#[inline(always)]
+fn request(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) -> Counter {
     // A tracing program may kick at any time. There is nothing to be asked for then.
     if Waits::of(this_rq).is_none() {
-        this_rq.count(counter::KICK_NO_SCHEDULER);
-        return;
+        return counter::KICK_NO_SCHEDULER;
     }
 
     // While the machine suspends, an irq_work may wait for an IRQ that never comes.
     if this_rq.has(Flags::BYPASSING) {
-        this_rq.count(counter::KICK_BYPASSED);
-        return;
+        return counter::KICK_BYPASSED;
     }
 
     let request = if flags.has(KickFlags::IDLE) {
@@ -134,8 +145,7 @@ pub(crate) fn kick(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
             ));
         }
         if has_found(this_rq, cpu) {
-            this_rq.count(counter::KICK_IDLE_SKIPPED);
-            return;
+            return counter::KICK_IDLE_SKIPPED;
         }
         Requests::IDLE
     } else if flags.has(KickFlags::PREEMPT) {
@@ -154,8 +164,9 @@ pub(crate) fn kick(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
     }
     if wait || in_nmi() {
         note(this_rq, cpu, request, wait);
+        counter::KICK_NOTED
     } else {
-        send(this_rq, cpu, request);
+        send(this_rq, cpu, request)
     }
 }
 
@@ -165,21 +176,19 @@ pub(crate) fn kick(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
 ///
 /// As [`kick`], but no NMI.
 #[inline(never)]
-fn send(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) {
+fn send(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Counter {
     if !reachable(this_rq, cpu) {
-        this_rq.count(counter::KICK_OFFLINE);
-        return;
+        return counter::KICK_OFFLINE;
     }
     if cpu != this_rq.cpu() {
         // The lock may be one that is held here. Nor must someone who holds it for long keep us.
         if let Some(mut rq) = Rq::of(cpu).try_lock(this_rq) {
             if !rq.has(Flags::IN_BALANCE) {
-                carry_out(this_rq, &mut rq, request);
-                return;
+                return carry_out(this_rq, &mut rq, request);
             }
         }
     }
-    leave(this_rq, cpu, request);
+    leave(this_rq, cpu, request)
 }
 
 /// Leaves a request with the target, for when it takes IRQs.
@@ -190,24 +199,30 @@ fn send(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) {
 /// # Context
 ///
 /// As [`send`]; `cpu` is [`reachable`].
-fn leave(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) {
+fn leave(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Counter {
     if !Mailbox::of(cpu).post(request) {
-        this_rq.count(counter::KICK_COALESCED);
-    } else if cpu == this_rq.cpu() {
-        this_rq.queue_kick_irq_work();
-    } else {
-        this_rq.queue_kick_irq_work_on(cpu);
+        return counter::KICK_COALESCED;
     }
+    let queued = if cpu == this_rq.cpu() {
+        this_rq.queue_kick_irq_work()
+    } else {
+        this_rq.queue_kick_irq_work_on(cpu)
+    };
+    if queued {
+        this_rq.count(counter::KICK_IPIS);
+    }
+    counter::KICK_LEFT
 }
 
-/// Does what has been asked of the CPU of `rq`.
-fn carry_out(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, requests: Requests) {
+/// Does what has been asked of the CPU of `rq`, and says what came of it.
+fn carry_out(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, requests: Requests) -> Counter {
     if is_above(rq) {
-        this_rq.count(counter::KICK_HIGHER_CLASS);
+        counter::KICK_HIGHER_CLASS
     } else if !requests.has(Requests::RESCHED) && can_skip_idle_kick(rq) {
-        this_rq.count(counter::KICK_IDLE_SKIPPED);
+        counter::KICK_IDLE_SKIPPED
     } else {
         resched(this_rq, rq, requests.has(Requests::PREEMPT));
+        counter::KICK_RESCHED
     }
 }
 
@@ -216,7 +231,9 @@ fn resched(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, preempt: bool) {
     if preempt && rq.curr().on_scx() {
         rq.expire_curr();
     }
-    this_rq.count(counter::KICK_RESCHED);
+    if rq.cpu() != this_rq.cpu() && rq.curr().needs_ipi() {
+        this_rq.count(counter::KICK_IPIS);
+    }
     watchdog::kicked(rq.cpu());
     rq.resched_curr();
 }
@@ -246,7 +263,9 @@ fn call_for_sets(this_rq: &ThisRq<'_>) {
     // Whether or not others have asked for something: this may be an NMI between their post and
     // their call.
     Mailbox::of(this_rq.cpu()).post(Requests::SETS);
-    this_rq.queue_kick_irq_work();
+    if this_rq.queue_kick_irq_work() {
+        this_rq.count(counter::KICK_IPIS);
+    }
 }
 
 /// Whether `cpu` has found something to run, and so asks once more before it idles.
@@ -283,7 +302,7 @@ pub(crate) fn kick_cpus(this_rq: &ThisRq<'_>) {
     let requests = Mailbox::of(this_rq.cpu()).take();
     if requests.has(KICKS) {
         let mut rq = Rq::of(this_rq.cpu()).lock_irqsave();
-        carry_out(this_rq, &mut rq, requests);
+        this_rq.count(carry_out(this_rq, &mut rq, requests));
     }
     if requests.has(Requests::SETS) {
         kick_noted(this_rq);
@@ -347,10 +366,11 @@ fn kick_one_cpu(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, cpu: CpuId) -
         this_rq.count(counter::WAITS_SKIPPED);
     }
 
+    this_rq.count(counter::KICK_RESCHED);
     resched(this_rq, &mut rq, preempt);
     if rq.has(Flags::IN_BALANCE) {
         drop(rq);
-        leave(this_rq, cpu, Requests::RESCHED);
+        this_rq.count(leave(this_rq, cpu, Requests::RESCHED));
     }
     has_waits
 }
@@ -377,11 +397,12 @@ fn note_wait(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, rq: &Rq<Locked>)
 }
 
 fn kick_one_cpu_if_idle(this_rq: &ThisRq<'_>, cpu: CpuId) {
-    if reachable(this_rq, cpu) {
-        carry_out(this_rq, &mut Rq::of(cpu).lock_irqsave(), Requests::IDLE);
+    let outcome = if reachable(this_rq, cpu) {
+        carry_out(this_rq, &mut Rq::of(cpu).lock_irqsave(), Requests::IDLE)
     } else {
-        this_rq.count(counter::KICK_OFFLINE);
-    }
+        counter::KICK_OFFLINE
+    };
+    this_rq.count(outcome);
 }
 
 /// Whether the CPU of `rq` will ask the BPF scheduler before it goes idle in any case.
@@ -456,16 +477,34 @@ fn is_overdue(wait: &Wait) -> bool {
     wait.since.elapsed_ns() > MAX_WAIT_NS
 }
 
-fn remove_waits(this_rq: &ThisRq<'_>, why: counter::Counter, which: impl Fn(Wait) -> bool) {
+fn remove_waits(this_rq: &ThisRq<'_>, why: Counter, which: impl Fn(Wait) -> bool) {
     if let Some(waits) = Waits::of(this_rq) {
-        for _ in 0..waits.remove(which) {
-            this_rq.count(why);
-        }
+        waits.remove(|wait| {
+            let over = which(wait);
+            if over {
+                this_rq.count(why);
+                this_rq.count(length_of(&wait));
+                trace::wait(wait.cpu, wait.since, why);
+            }
+            over
+        });
+    }
+}
+
+/// How long a wait has been, by the name of its counter.
+fn length_of(wait: &Wait) -> Counter {
+    match wait.since.elapsed_ns() {
+        ..=1_000 => counter::WAIT_1US,
+        ..=10_000 => counter::WAIT_10US,
+        ..=100_000 => counter::WAIT_100US,
+        ..=1_000_000 => counter::WAIT_1MS,
+        ..=MAX_WAIT_NS => counter::WAIT_10MS,
+        _ => counter::WAIT_LONGER,
     }
 }
 
 /// Drops all waits of this CPU, those that found no room included.
-fn forget_waits(this_rq: &ThisRq<'_>, why: counter::Counter) {
+fn forget_waits(this_rq: &ThisRq<'_>, why: Counter) {
     remove_waits(this_rq, why, |_| true);
     if Waits::of(this_rq).is_some_and(Waits::take_overflown) {
         let requests = this_rq.kick_requests();

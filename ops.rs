@@ -191,6 +191,8 @@ unsafe extern "C" fn enable(args: *const bindings::scx_core_args) {
     let args = unsafe { &*args };
 
     counter::count_serialized(counter::ENABLES);
+    // SAFETY: By the requirement above; a terminated string.
+    unsafe { bindings::rust_scx_set_scheduler(args.name) };
     // SAFETY: The dispatch contexts are freed once no task is on sched_ext, the rest never.
     unsafe { scheduler::set(args) };
     watchdog::enable(args.timeout as Jiffies);

@@ -38,10 +38,14 @@ use crate::{
     sched::{
         counter,
         cpumask,
-        exit::scx_stall,
+        exit::scx_report,
         pass::{
             self,
             PassState, //
+        },
+        report::{
+            Kind,
+            Report, //
         },
         rq::{
             waiting::{
@@ -113,6 +117,7 @@ pub(crate) fn enable(timeout: Jiffies) {
     MACHINE_SINCE.store(now, Relaxed);
     MACHINE_GRANTED_AT.store(long_ago, Relaxed);
     LENIENT.store(0, Relaxed);
+    stuck::enable();
 
     for cpu in cpumask::possible().iter() {
         let watch = Watch::of(cpu);
@@ -233,7 +238,7 @@ fn check_cpu(cpu: CpuId) -> bool {
     let mut told = None;
     let stalled = check_rq_for_timeouts(rq, watch, &mut told);
     if let Some(excused) = told {
-        tell(cpu, watch, &excused);
+        tell(watch, &excused);
     }
     stalled
 }
@@ -354,12 +359,13 @@ fn is_stalled(
         _ => counter::EXCUSED_CLASS,
     });
     if let (Some(excuse), None) = (excuse, told.as_ref()) {
-        *told = Some(Excused {
-            excuse,
-            waiter: (p.comm(), p.pid()),
-            curr: (rq.curr().comm(), rq.curr().pid()),
-            class: rq.class_of_curr(),
-        });
+        let report = Report {
+            waiter: Some((p.comm(), p.pid())),
+            waiting: Some(rq.waiting(p)),
+            curr: Some(curr_of(rq)),
+            ..Report::new(Kind::Excused, rq.cpu(), jiffies_to_msecs(since(began)))
+        };
+        *told = Some(Excused { excuse, report });
     }
     false
 }
@@ -367,51 +373,54 @@ fn is_stalled(
 /// What the user is told once the lock is dropped.
 struct Excused {
     excuse: Excuse,
-    waiter: (Comm, i32),
-    curr: (Comm, i32),
-    class: Class,
+    report: Report,
 }
 
 /// Names who is to blame for a wait, once for each time that a CPU is taken.
-fn tell(cpu: CpuId, watch: &Watch, excused: &Excused) {
+fn tell(watch: &Watch, Excused { excuse, report }: &Excused) {
     let told_at = watch.told_at.load(Relaxed);
     watch.told_at.store(jiffies(), Relaxed);
     if since(told_at) <= TIMEOUT.load(Relaxed) {
         return;
     }
 
-    let Excused {
-        excuse,
-        waiter,
-        curr,
-        class,
-    } = excused;
-    pr_info!(
-        "{}[{}] waits for CPU {}, which {} {}[{}] ({}) for {} ms: the scheduler is not to blame\n",
+    let (Some(waiter), Some(curr)) = (&report.waiter, &report.curr) else {
+        return;
+    };
+    report.tell(format_args!(
+        "{}[{}] waits for CPU {}, which {} {}[{}] ({}) for {} ms: the scheduler is not to blame",
         waiter.0.as_bstr(),
         waiter.1,
-        cpu.as_u32(),
+        report.cpu.as_u32(),
         match excuse {
             Excuse::Class => "has been running",
             Excuse::Stolen => "has not been seen to do anything in",
         },
         curr.0.as_bstr(),
         curr.1,
-        class,
+        curr.2,
         jiffies_to_msecs(since(watch.passed_at.load(Relaxed)))
-    );
+    ));
 }
 
 #[cold]
 fn report_stall(rq: &Rq<Locked>, watch: &Watch, p: &Task) {
     rq.count(counter::STALLS);
 
-    let ms = jiffies_to_msecs(since(p.runnable_at()));
-    let kick = (watch.kicks.load(Relaxed) != 0).then(|| watch.kicked_at.load(Relaxed));
     let trips = counter::read(rq.cpu(), counter::GUARD_TRIPS) as usize;
+    let ms = jiffies_to_msecs(since(p.runnable_at()));
+    let report = Report {
+        waiter: Some((p.comm(), p.pid())),
+        waiting: Some(rq.waiting(p)),
+        curr: Some(curr_of(rq)),
+        passed_at: Some(watch.passed_at.load(Relaxed)),
+        kicked_at: (watch.kicks.load(Relaxed) != 0).then(|| watch.kicked_at.load(Relaxed)),
+        guard_trips: Some(trips.wrapping_sub(watch.old_trips.load(Relaxed))),
+        ..Report::new(Kind::Stall, rq.cpu(), ms)
+    };
     // Tools look for the words up to the "s".
-    scx_stall(
-        rq.cpu(),
+    scx_report(
+        &report,
         format_args!(
             "{}[{}] failed to run for {}.{:03}s on CPU {}: waits {}, the CPU runs {}[{}] ({}), \
              last dispatch {}, last kick {}, {} guard trips",
@@ -424,11 +433,15 @@ fn report_stall(rq: &Rq<Locked>, watch: &Watch, p: &Task) {
             rq.curr().comm().as_bstr(),
             rq.curr().pid(),
             rq.class_of_curr(),
-            Ago(Some(watch.passed_at.load(Relaxed))),
-            Ago(kick),
+            Ago(report.passed_at),
+            Ago(report.kicked_at),
             trips.wrapping_sub(watch.old_trips.load(Relaxed))
         ),
     );
+}
+
+fn curr_of(rq: &Rq<Locked>) -> (Comm, i32, Class) {
+    (rq.curr().comm(), rq.curr().pid(), rq.class_of_curr())
 }
 
 /// A point in time, if there was one, for users.
@@ -509,8 +522,12 @@ fn check_deadline(rq: &Rq<Locked>, now: Jiffies) {
 
     let ms = jiffies_to_msecs(now.wrapping_sub(last_scan));
     rq.count(counter::TICK_STALLS);
-    scx_stall(
-        rq.cpu(),
+    let report = Report {
+        curr: Some(curr_of(rq)),
+        ..Report::new(Kind::Watchdog, rq.cpu(), ms)
+    };
+    scx_report(
+        &report,
         format_args!(
             "watchdog failed to check in for {}.{:03}s, says CPU {} running {}[{}] ({})",
             ms / 1000,

@@ -39,12 +39,15 @@
 	COUNTER(kick_wait)		\
 	COUNTER(kick_idle_skipped)	\
 	COUNTER(kick_coalesced)		\
+	COUNTER(kick_left)		\
+	COUNTER(kick_noted)		\
 	COUNTER(kick_bypassed)		\
 	COUNTER(kick_no_scheduler)	\
 	COUNTER(kick_offline)		\
 	COUNTER(kick_higher_class)	\
 	COUNTER(kick_irq_work)		\
 	COUNTER(kick_resched)		\
+	COUNTER(kick_ipis)		\
 	COUNTER(waits)			\
 	COUNTER(waits_done)		\
 	COUNTER(waits_skipped)		\
@@ -52,6 +55,12 @@
 	COUNTER(waits_full)		\
 	COUNTER(wait_rescheds)		\
 	COUNTER(wait_timeouts)		\
+	COUNTER(wait_1us)		\
+	COUNTER(wait_10us)		\
+	COUNTER(wait_100us)		\
+	COUNTER(wait_1ms)		\
+	COUNTER(wait_10ms)		\
+	COUNTER(wait_longer)		\
 	COUNTER(tick_checks)		\
 	COUNTER(tick_graces)		\
 	COUNTER(scans)			\
@@ -116,7 +125,19 @@ DECLARE_PER_CPU(struct rust_scx_pcpu, rust_scx_pcpu);
 
 extern const struct scx_core_layout rust_scx_layout[];
 
+bool rust_scx_cpus_may_vanish(void);
+
 void rust_scx_debugfs_init(void);
 void rust_scx_debugfs_exit(void);
+
+void rust_scx_set_scheduler(const char *name);
+unsigned long rust_scx_report_begin(void);
+void rust_scx_report_line(const char *key, const char *value);
+void rust_scx_report_end(unsigned long flags);
+
+void rust_scx_trace_kick(int cpu, u64 flags, enum rust_scx_counter outcome);
+void rust_scx_trace_wait(int cpu, s64 ns, enum rust_scx_counter outcome);
+void rust_scx_trace_guard_trip(int cpu, u32 rounds);
+void rust_scx_trace_report(const char *kind, int cpu, u32 ms, int pid, const char *text);
 
 #endif	/* _RUST_SCX_H */

@@ -15,8 +15,19 @@
 
 #include "rust_scx.h"
 #include "rust_scx_helpers.h"
+#include "rust_scx_trace.h"
 
 /* Some 6.12.y have it in a union without a name, others on its own: Rust goes by the offset. */
 enum rust_scx_offset {
 	RUST_SCX_RQ_CURR = offsetof(struct rq, curr),
+	RUST_SCX_TRACEPOINT_KEY = offsetof(struct tracepoint, key),
+};
+
+/* A task with any of these goes through the scheduler without an IPI. */
+enum rust_scx_thread_flags {
+#ifdef TIF_POLLING_NRFLAG
+	RUST_SCX_NEEDS_NO_IPI = BIT(TIF_NEED_RESCHED) | BIT(TIF_POLLING_NRFLAG),
+#else
+	RUST_SCX_NEEDS_NO_IPI = BIT(TIF_NEED_RESCHED),
+#endif
 };

@@ -2,15 +2,20 @@
 
 //! Throwing a BPF scheduler out.
 
-use super::msg::Msg;
+use super::{
+    msg::Msg,
+    report::{
+        Kind,
+        Report, //
+    },
+};
 use crate::{
     bindings,
     compat::cpu::CpuId, //
 };
 use core::fmt;
 
-fn throw_out(stall: bool, cpu: Option<CpuId>, args: fmt::Arguments<'_>) {
-    let msg = Msg::new(args);
+fn throw_out(stall: bool, cpu: Option<CpuId>, msg: &Msg) {
     let cpu = cpu.map_or(-1, |cpu| cpu.as_u32() as i32);
     // SAFETY: A terminated string, copied before the function returns.
     unsafe { bindings::scx_core_error(stall, cpu, msg.as_char_ptr()) };
@@ -27,23 +32,14 @@ fn throw_out(stall: bool, cpu: Option<CpuId>, args: fmt::Arguments<'_>) {
 #[cold]
 #[inline(never)]
 pub(crate) fn scx_error(args: fmt::Arguments<'_>) {
-    throw_out(false, None, args);
+    throw_out(false, None, &Msg::new(args));
 }
 
-/// As [`scx_error`], for what it did to `cpu`: a dump begins there.
+/// As [`scx_error`], for what the watchdog has found: throw it out with this text, and keep the
+/// report for tools. A dump begins with the CPU that it is about.
 #[cold]
 #[inline(never)]
-pub(crate) fn scx_error_on(cpu: CpuId, args: fmt::Arguments<'_>) {
-    throw_out(false, Some(cpu), args);
-}
-
-/// The BPF scheduler let a task of `cpu`, or the watchdog, starve: throw it out and say whom.
-///
-/// # Context
-///
-/// As [`scx_error`].
-#[cold]
-#[inline(never)]
-pub(crate) fn scx_stall(cpu: CpuId, args: fmt::Arguments<'_>) {
-    throw_out(true, Some(cpu), args);
+pub(crate) fn scx_report(report: &Report, text: fmt::Arguments<'_>) {
+    let msg = report.publish(text);
+    throw_out(report.kind != Kind::Stuck, Some(report.cpu), &msg);
 }

@@ -25,6 +25,11 @@ impl KickFlags {
         Self(bits)
     }
 
+    /// As the program passed them.
+    pub(crate) const fn to_bits(self) -> u64 {
+        self.0
+    }
+
     pub(crate) const fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0
     }

@@ -6,7 +6,10 @@ use core::fmt::{
     self,
     Write, //
 };
-use kernel::ffi::c_char;
+use kernel::{
+    ffi::c_char,
+    str::BStr, //
+};
 
 /// Room for the longest of our messages, the report of a stall. It is on the stack.
 const MSG_LEN: usize = 320;
@@ -50,8 +53,19 @@ impl Msg {
         msg
     }
 
+    /// As it is, without what comes after the end.
+    fn text(&self) -> &BStr {
+        BStr::from_bytes(self.buf.get(..self.len).unwrap_or(&[]))
+    }
+
     /// As a C string.
     pub(super) fn as_char_ptr(&self) -> *const c_char {
         self.buf.as_ptr().cast()
+    }
+}
+
+impl fmt::Display for Msg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.text(), f)
     }
 }

@@ -143,15 +143,12 @@ impl Waits {
         true
     }
 
-    /// Drops what is over, and says how many were.
-    pub(crate) fn remove(&self, is_over: impl Fn(Wait) -> bool) -> usize {
+    /// Drops what is over.
+    pub(crate) fn remove(&self, is_over: impl Fn(Wait) -> bool) {
         let mut kept = 0_usize;
-        let mut removed = 0_usize;
 
         for wait in self.iter() {
-            if is_over(wait) {
-                removed = removed.wrapping_add(1);
-            } else {
+            if !is_over(wait) {
                 // At or before where it was read from.
                 if let Some(record) = self.records.get(kept) {
                     record.set(wait);
@@ -160,7 +157,6 @@ impl Waits {
             }
         }
         self.len.store(kept, Relaxed);
-        removed
     }
 
     /// Whether a wait found no room since this was last asked.

@@ -486,6 +486,12 @@ impl Drop for RqGuard<'_> {
     }
 }
 
+/// Whether CPUs may be taken away by a hypervisor without [`Rq::cpu_is_taken`] saying so.
+pub(crate) fn cpus_may_vanish() -> bool {
+    // SAFETY: May be called anywhere.
+    unsafe { bindings::rust_scx_cpus_may_vanish() }
+}
+
 /// The run queue of the executing CPU. IRQs are off, so it stays that.
 ///
 /// # Invariants
@@ -547,10 +553,10 @@ impl ThisRq<'_> {
         unsafe { addr_of!((*self.pcpu).unfinished).read() }
     }
 
-    /// Has this CPU carry out its requests as soon as it takes IRQs. Once, if queued before.
-    pub(crate) fn queue_kick_irq_work(&self) {
+    /// Has this CPU carry out its requests as soon as it takes IRQs. False if it was queued before.
+    pub(crate) fn queue_kick_irq_work(&self) -> bool {
         // SAFETY: Initialized at boot. IRQs are off, so this stays on the CPU whose it is.
-        unsafe { bindings::irq_work_queue(addr_of_mut!((*self.as_raw()).scx.kick_cpus_irq_work)) };
+        unsafe { bindings::irq_work_queue(addr_of_mut!((*self.as_raw()).scx.kick_cpus_irq_work)) }
     }
 
     /// As [`queue_kick_irq_work`](Self::queue_kick_irq_work), for another CPU.
@@ -558,7 +564,7 @@ impl ThisRq<'_> {
     /// # Context
     ///
     /// No NMI. `cpu` has been seen online since IRQs are off, so it stays that.
-    pub(crate) fn queue_kick_irq_work_on(&self, cpu: CpuId) {
+    pub(crate) fn queue_kick_irq_work_on(&self, cpu: CpuId) -> bool {
         let rq = Rq::of(cpu).as_raw();
         // SAFETY: Initialized at boot. What is wrong with the CPU the kernel warns of.
         unsafe {
@@ -566,7 +572,7 @@ impl ThisRq<'_> {
                 addr_of_mut!((*rq).scx.kick_cpus_irq_work),
                 cpu.as_u32() as i32,
             )
-        };
+        }
     }
 }
 

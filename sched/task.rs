@@ -19,6 +19,7 @@ use kernel::{
         task_struct,
         PF_IDLE, //
     },
+    ffi::c_ulong,
     str::BStr,
     types::Opaque, //
 };
@@ -122,6 +123,14 @@ impl Task {
         // SAFETY: As in `on_scx`.
         let flags = unsafe { addr_of!((*self.as_raw()).flags).read_volatile() };
         flags & PF_IDLE != 0
+    }
+
+    /// Whether it takes an IPI to tell it to reschedule, while it runs on another CPU. Not if it has
+    /// been told, or polls.
+    pub(crate) fn needs_ipi(&self) -> bool {
+        // SAFETY: As in `on_scx`.
+        let flags = unsafe { addr_of!((*self.as_raw()).thread_info.flags).read_volatile() };
+        flags & bindings::rust_scx_thread_flags_RUST_SCX_NEEDS_NO_IPI as c_ulong == 0
     }
 
     /// Since when it waits for a CPU.

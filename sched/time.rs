@@ -37,6 +37,11 @@ pub(crate) fn jiffies_to_msecs(jiffies: usize) -> u32 {
     unsafe { bindings::jiffies_to_msecs(jiffies as c_ulong) }
 }
 
+/// Milliseconds since boot, without those of suspend.
+pub(crate) fn uptime_ms() -> i64 {
+    Ktime::ktime_get().to_ms()
+}
+
 /// How many jiffies `ms` milliseconds are, rounded up.
 pub(crate) fn msecs_to_jiffies(ms: u32) -> Jiffies {
     kernel::time::msecs_to_jiffies(ms) as Jiffies

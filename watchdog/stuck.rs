@@ -10,14 +10,22 @@
 use crate::{
     compat::{
         cpu::CpuId,
-        sync::atomic::Relaxed, //
+        sync::atomic::{
+            Atomic,
+            Relaxed, //
+        },
     },
     sched::{
         counter,
         cpumask,
-        exit::scx_error_on,
+        exit::scx_report,
         pass::PassState,
+        report::{
+            Kind,
+            Report, //
+        },
         rq::{
+            cpus_may_vanish,
             Locked,
             Rq, //
         },
@@ -32,8 +40,13 @@ use crate::{
     },
 };
 
-/// How long a CPU may be in one pass of the dispatch path without getting on.
+/// How long a CPU may be in one pass of the dispatch path without getting on: where it runs all the
+/// time or somebody says if it does not, and elsewhere.
 const MAX_DISPATCH_MS: u32 = 1000;
+const MAX_DISPATCH_GUESSED_MS: u32 = 4000;
+
+/// The one that holds here, in jiffies.
+static MAX_DISPATCH: Atomic = Atomic::new(usize::MAX / 2);
 
 /// For so long another CPU must have watched it not get on; and what counts at most from one of its
 /// ticks to the next, as the machine may have been stopped.
@@ -43,6 +56,16 @@ const MAX_GAP_MS: u32 = 25;
 /// For how many ticks a CPU looks at the same one. All begin with their neighbours, so that there
 /// is somebody for each.
 const TICKS_PER_BUDDY: usize = 8;
+
+/// Begins to look.
+pub(super) fn enable() {
+    let ms = if cpus_may_vanish() {
+        MAX_DISPATCH_GUESSED_MS
+    } else {
+        MAX_DISPATCH_MS
+    };
+    MAX_DISPATCH.store(msecs_to_jiffies(ms), Relaxed);
+}
 
 /// Looks at one other CPU, and at the next one a few ticks later unless this one is looking for a
 /// task then. That takes long only if it is stuck there.
@@ -78,7 +101,7 @@ fn watch_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies, buddy: CpuId, pass:
         time = 0;
     }
     let began = Watch::of(buddy).passed_at.load(Relaxed);
-    if time > msecs_to_jiffies(MIN_WATCHED_MS) && since(began) > msecs_to_jiffies(MAX_DISPATCH_MS) {
+    if time > msecs_to_jiffies(MIN_WATCHED_MS) && since(began) > MAX_DISPATCH.load(Relaxed) {
         rq.count(counter::STUCK_DISPATCHES);
         report_stuck(buddy, Watch::of(buddy));
         time = 0;
@@ -106,9 +129,7 @@ pub(super) enum Stuck {
 /// As [`check_buddy`], for the scan: if all other CPUs idle, none ticks.
 pub(super) fn find_stuck(watch: &Watch) -> Stuck {
     let pass = PassState::from_watch(watch);
-    if !pass.is_inside()
-        || since(watch.passed_at.load(Relaxed)) <= msecs_to_jiffies(MAX_DISPATCH_MS)
-    {
+    if !pass.is_inside() || since(watch.passed_at.load(Relaxed)) <= MAX_DISPATCH.load(Relaxed) {
         return Stuck::No;
     }
     if found_again(watch, pass) {
@@ -120,12 +141,17 @@ pub(super) fn find_stuck(watch: &Watch) -> Stuck {
 
 #[cold]
 pub(super) fn report_stuck(cpu: CpuId, watch: &Watch) {
-    scx_error_on(
-        cpu,
+    let passed_at = watch.passed_at.load(Relaxed);
+    let ms = jiffies_to_msecs(since(passed_at));
+    let report = Report {
+        passed_at: Some(passed_at),
+        ..Report::new(Kind::Stuck, cpu, ms)
+    };
+    scx_report(
+        &report,
         format_args!(
-            "CPU {} is stuck in the dispatch path since {} ms",
-            cpu.as_u32(),
-            jiffies_to_msecs(since(watch.passed_at.load(Relaxed)))
+            "CPU {} is stuck in the dispatch path since {ms} ms",
+            cpu.as_u32()
         ),
     );
 }

@@ -45,11 +45,23 @@ pub(crate) enum Place {
     User(u64),
 }
 
+impl Place {
+    /// As tools know it.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::Bpf => "bpf",
+            Self::Local => "local",
+            Self::Global => "global",
+            Self::User(_) => "dsq",
+        }
+    }
+}
+
 /// [`Place`], and how many tasks wait there.
 #[derive(Copy, Clone)]
 pub(crate) struct Waiting {
     pub(crate) place: Place,
-    len: u32,
+    pub(crate) len: u32,
 }
 
 impl fmt::Display for Waiting {

@@ -33,6 +33,15 @@ pub(crate) mod exit {
     }
 }
 
+pub(crate) mod trace {
+    use super::{counter::Counter, time::Stopwatch};
+    use crate::compat::cpu::CpuId;
+
+    /// Nobody looks.
+    pub(crate) fn kick(_: CpuId, _: u64, _: Counter) {}
+    pub(crate) fn wait(_: CpuId, _: Stopwatch, _: Counter) {}
+}
+
 pub(crate) mod percpu {
     use crate::{bindings::rust_scx_pcpu, compat::cpu::CpuId, machine::machine};
 

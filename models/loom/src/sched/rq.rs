@@ -359,14 +359,14 @@ impl ThisRq<'_> {
     }
 
     /// irq_work_queue(). The interrupt comes with [`take_irqs`].
-    pub(crate) fn queue_kick_irq_work(&self) {
-        self.queue_kick_irq_work_on(self.cpu());
+    pub(crate) fn queue_kick_irq_work(&self) -> bool {
+        self.queue_kick_irq_work_on(self.cpu())
     }
 
     /// irq_work_queue_on().
-    pub(crate) fn queue_kick_irq_work_on(&self, cpu: CpuId) {
+    pub(crate) fn queue_kick_irq_work_on(&self, cpu: CpuId) -> bool {
         assert!(cpu == self.cpu() || !in_nmi(), "an IPI from an NMI");
-        Rq::of(cpu).0.irq_work_pending.swap(true, AcqRel);
+        !Rq::of(cpu).0.irq_work_pending.swap(true, AcqRel)
     }
 }
 

@@ -34,6 +34,11 @@ impl Task {
         self.idle.get()
     }
 
+    /// It makes no difference here.
+    pub(crate) fn needs_ipi(&self) -> bool {
+        true
+    }
+
     pub(crate) fn set_idle(&self, idle: bool) {
         self.idle.set(idle);
     }
