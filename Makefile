@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # The face of the project; the work is done by scripts/. Kbuild is what the kernel reads.
 
-.PHONY: help run test test-long model memory bench bench-compare kernel modules lint clean clean-cache
+.PHONY: help run test test-long model memory bench bench-compare kernel modules scxcore lint clean clean-cache
 
 help:
 	@echo 'rust_scx: the core of sched_ext in Rust, as a module for Linux 6.12'
 	@echo
 	@echo '  make run          from a bare Debian 12 or 13 to BPF schedulers on the Rust core'
-	@echo '  make test         all tests, in guests, then the model checks; closes with what passed'
+	@echo '  make test         all tests, in guests, then those of scxcore and of the models; closes with what passed'
 	@echo '  make test-long    the long ones: 10 s rings, 10 million kicks, 1000 loads on the debug kernel'
 	@echo '  make model        model checks of the protocols; "make test" runs them, too'
 	@echo '  make memory       what kicks and waits take, measured at 64 to 8192 possible CPUs'
@@ -15,6 +15,7 @@ help:
 	@echo '  make bench-compare BASE=REV   what changed in these figures since that revision'
 	@echo '  make kernel       the patched kernel, into the cache; prints where'
 	@echo '  make modules      rust-scx.ko, for that kernel; KDIR=TREE for another patched tree'
+	@echo '  make scxcore      the terminal program that shows what the core does; prints where'
 	@echo '  make lint         rustfmt, clippy, checkpatch, shellcheck, and what the module refers to'
 	@echo '  make clean        removes what was built in this directory'
 	@echo '  make clean-cache  removes the kernels and tools kept outside of it (they take long to build)'
@@ -28,7 +29,7 @@ run:
 
 test:
 	@scripts/setup
-	@scripts/test --again && scripts/models
+	@scripts/scxcore >/dev/null && scripts/test --again && scripts/scxcore --test && scripts/models
 
 test-long:
 	@scripts/setup
@@ -60,6 +61,10 @@ ifdef KDIR
 else
 	@kernel=$$(scripts/kernel patched) && scripts/modules "$$kernel/linux"
 endif
+
+scxcore:
+	@scripts/setup
+	@scripts/scxcore
 
 lint:
 	@scripts/lint
