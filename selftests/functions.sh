@@ -219,7 +219,7 @@ release_hogs() {
 
 stop_load() {
 	((${#load_pids[@]})) || return 0
-	kill -KILL "${load_pids[@]}" 2>/dev/null
+	kill -KILL -- "${load_pids[@]}" 2>/dev/null
 	wait "${load_pids[@]}" 2>/dev/null
 	load_pids=()
 	rm -f "$tmp/hogs"
