@@ -8,6 +8,7 @@ mod view;
 use std::io::{self, stdin, stdout, IsTerminal};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -47,8 +48,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Gives the terminal back, whichever way out is taken. A panic does so in its hook, before it says
-/// what is the matter.
+/// Gives the terminal back, whichever way out is taken.
 struct Screen(DefaultTerminal);
 
 impl Screen {
@@ -59,7 +59,11 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        ratatui::restore();
+        // A panic has done so in its hook, before it said what is the matter. Twice would be a cursor
+        // that goes back to the middle of that.
+        if !thread::panicking() {
+            ratatui::restore();
+        }
     }
 }
 
