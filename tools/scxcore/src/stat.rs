@@ -144,23 +144,23 @@ type Value = fn(&Rates<'_>) -> Option<f64>;
 
 /// The columns of a line for people, all but the depth per second.
 const COLUMNS: [(&str, usize, Value); 13] = [
-    ("searches", 9, |rates| rates.rate("balance")),
-    ("rounds", 9, |rates| rates.rate("dispatch_rounds")),
-    ("depth", 6, |rates| rates.loop_depth()),
-    ("keeps", 8, |rates| rates.rate("keep_prev")),
-    ("kicks", 8, |rates| rates.rate_of(&KICKS)),
-    ("idle", 8, |rates| rates.rate("kick_idle")),
-    ("preempt", 8, |rates| rates.rate("kick_preempt")),
-    ("wait", 8, |rates| rates.rate("kick_wait")),
-    ("ipis", 8, |rates| rates.rate("kick_ipis")),
-    ("waits", 7, |rates| rates.rate("waits")),
-    ("timeouts", 9, |rates| rates.rate("wait_timeouts")),
-    ("bypass", 7, |rates| rates.rate("bypass")),
-    ("trips", 7, |rates| rates.rate("guard_trips")),
+    ("searches", 8, |rates| rates.rate("balance")),
+    ("rounds", 7, |rates| rates.rate("dispatch_rounds")),
+    ("depth", 5, |rates| rates.loop_depth()),
+    ("keeps", 6, |rates| rates.rate("keep_prev")),
+    ("kicks", 7, |rates| rates.rate_of(&KICKS)),
+    ("idle", 7, |rates| rates.rate("kick_idle")),
+    ("preempt", 7, |rates| rates.rate("kick_preempt")),
+    ("wait", 6, |rates| rates.rate("kick_wait")),
+    ("ipis", 7, |rates| rates.rate("kick_ipis")),
+    ("waits", 6, |rates| rates.rate("waits")),
+    ("timeouts", 8, |rates| rates.rate("wait_timeouts")),
+    ("bypass", 6, |rates| rates.rate("bypass")),
+    ("trips", 6, |rates| rates.rate("guard_trips")),
 ];
 
 fn header(percpu: bool) -> String {
-    let mut line = format!("#{:>8} {:<12}", "seconds", "scheduler");
+    let mut line = format!("#{:>8} {:<9}", "seconds", "scheduler");
     if percpu {
         line += &format!(" {:>4}", "cpu");
     }
@@ -182,7 +182,7 @@ fn row(
     cpu: Option<&str>,
     rates: Option<&Rates<'_>>,
 ) -> String {
-    let mut line = format!("{elapsed:>9.1} {:<12}", scheduler(status));
+    let mut line = format!("{elapsed:>9.1} {:<9}", scheduler(status));
     if let Some(cpu) = cpu {
         line += &format!(" {cpu:>4}");
     }

@@ -368,11 +368,7 @@ fn waits_panel(frame: &mut Frame<'_>, model: &Model, view: &View, area: Rect, lo
         ("rescheds/s", |rates| rates.rate("wait_rescheds"), false),
         ("timeouts/s", |rates| rates.rate("wait_timeouts"), true),
     ];
-    let rows = panel(
-        frame,
-        area,
-        "waits, and how long those of the last minute took",
-    );
+    let rows = panel(frame, area, "waits; lengths in the last minute");
     let below = if low {
         let mut spans = Vec::new();
         for (label, value, alarm) in ROWS {
@@ -695,11 +691,18 @@ mod tests {
         let screen = screen(&model, &mut view(), 200, 50);
         let panels = line(&screen, "── dispatch");
         assert!(panels.contains("── kicks") && panels.contains("── waits"));
+        let narrow = self::screen(&model, &mut view(), WIDE, 50);
+        line(&narrow, "── waits; lengths in the last minute ");
         let header = line(&screen, "CPU searches");
         for title in ["trips", "coalesc", "to100us"] {
             assert!(header.contains(title), "{title}: {header}");
         }
         line(&screen, "CPUs, per second: 1-38 of 64");
+        let odd = self::screen(&model, &mut view(), 85, 50);
+        assert!(
+            line(&odd, "CPU searches").ends_with("trips"),
+            "no half of a column"
+        );
     }
 
     #[test]
