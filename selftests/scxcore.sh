@@ -10,6 +10,8 @@
 scxcore=$here/../tools/scxcore/target/release/scxcore
 report=$debug/last_report
 export LANG=C.UTF-8
+# What should come comes within so many seconds. A guest under load may be slow.
+patience=30
 
 [[ -x $scxcore ]] || skip_all "scxcore is not built: make scxcore"
 need tmux python3 hackbench chrt
@@ -58,7 +60,7 @@ shows_not() {
 
 # expect TEXT: it comes within a while.
 expect() {
-	if await 30 shows "$1"; then return; fi
+	if await $patience shows "$1"; then return; fi
 	echo "# not on the screen: $1"
 	echo "# | ${shown//$'\n'/$'\n'# | }"
 	return 1
@@ -85,9 +87,9 @@ is_something() {
 # The value is there, and is another one after a while.
 moves() {
 	local was
-	await 20 is_something "$1" || { echo "# $1 is $(value "$1")"; return 1; }
+	await $patience is_something "$1" || { echo "# $1 is $(value "$1")"; return 1; }
 	was=$(value "$1")
-	await 20 is_not "$1" "$was" || { echo "# $1 stays at $was"; return 1; }
+	await $patience is_not "$1" "$was" || { echo "# $1 stays at $was"; return 1; }
 }
 
 is_not() {
@@ -103,7 +105,7 @@ stays_when_paused() {
 	screen
 	type_keys p
 	[[ $shown == "$was" ]] || { echo "# the screen has changed"; return 1; }
-	await 10 shows_not PAUSED
+	await $patience shows_not PAUSED
 }
 
 # The sum of the column of CPUs is about what the line of sums says.
@@ -230,7 +232,7 @@ put_in() {
 }
 
 stat_goes_on() {
-	await 20 has_event "$1" || { tail -n 2 "$tmp/events" | cut -c 1-200 | sed 's/^/# /'; return 1; }
+	await $patience has_event "$1" || { tail -n 2 "$tmp/events" | cut -c 1-200 | sed 's/^/# /'; return 1; }
 	kill -0 "$stat_pid"
 }
 
