@@ -290,7 +290,7 @@ fn dispatch_loop(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> D
             // Let this cycle end, which turns IRQs on for the watchdog and others, and come back
             // for another. It is the next task, most likely the idle one, that has to give way;
             // rescheduling the current one now would be forgotten. Hence the detour by irq_work.
-            kick::kick(this_rq, rq.cpu(), KickFlags::NONE);
+            kick::kick(*this_rq, rq.cpu(), KickFlags::NONE);
         } else if ctx.nr_tasks() == 0 {
             break;
         }

@@ -117,35 +117,47 @@ pub(crate) fn disable() {
 /// Hook `kick` and the dispatch loop: any context, IRQs off, any run queue's lock held. Does not
 /// sleep.
 #[doc(alias = "scx_bpf_kick_cpu")]
-#[inline]
-pub(crate) fn kick(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
-    let outcome = request(this_rq, cpu, flags);
+#[inline(always)]
+pub(crate) fn kick(this_rq: ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
+    match ask(&this_rq, cpu, flags) {
+        Asked::Done(outcome) => tell(&this_rq, cpu, flags, outcome),
+        Asked::For(request) => send(this_rq, cpu, flags, request),
+    }
+}
+
+/// Counts and traces what came of a kick.
+#[inline(always)]
+fn tell(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags, outcome: Counter) {
     this_rq.count(outcome);
     trace::kick(cpu, flags.to_bits(), outcome);
 }
 
-/// What comes of a kick, by the name of its counter.
+enum Asked {
+    /// Nothing is left to be done. What became of it, by the name of its counter.
+    Done(Counter),
+    For(Requests),
+}
+
+/// What is asked for.
 #[inline(always)]
-fn request(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) -> Counter {
+fn ask(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) -> Asked {
     // A tracing program may kick at any time. There is nothing to be asked for then.
     if Waits::of(this_rq).is_none() {
-        return counter::KICK_NO_SCHEDULER;
+        return Asked::Done(counter::KICK_NO_SCHEDULER);
     }
 
     // While the machine suspends, an irq_work may wait for an IRQ that never comes.
     if this_rq.has(Flags::BYPASSING) {
-        return counter::KICK_BYPASSED;
+        return Asked::Done(counter::KICK_BYPASSED);
     }
 
     let request = if flags.has(KickFlags::IDLE) {
         this_rq.count(counter::KICK_IDLE);
         if flags.has(KickFlags::PREEMPT) || flags.has(KickFlags::WAIT) {
-            scx_error(format_args!(
-                "PREEMPT/WAIT cannot be used with SCX_KICK_IDLE"
-            ));
+            report_exclusive();
         }
         if has_found(this_rq, cpu) {
-            return counter::KICK_IDLE_SKIPPED;
+            return Asked::Done(counter::KICK_IDLE_SKIPPED);
         }
         Requests::IDLE
     } else if flags.has(KickFlags::PREEMPT) {
@@ -163,11 +175,17 @@ fn request(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) -> Counter {
         this_rq.count(counter::KICK_WAIT);
     }
     if wait || in_nmi() {
-        note(this_rq, cpu, request, wait);
-        counter::KICK_NOTED
-    } else {
-        send(this_rq, cpu, request)
+        note(*this_rq, cpu, request, wait);
+        return Asked::Done(counter::KICK_NOTED);
     }
+    Asked::For(request)
+}
+
+#[cold]
+fn report_exclusive() {
+    scx_error(format_args!(
+        "PREEMPT/WAIT cannot be used with SCX_KICK_IDLE"
+    ));
 }
 
 /// Carries a request out if that is possible at once, and else leaves it with the target.
@@ -175,20 +193,27 @@ fn request(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) -> Counter {
 /// # Context
 ///
 /// As [`kick`], but no NMI.
-#[inline(never)]
-fn send(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Counter {
+#[inline(always)]
+fn send(this_rq: ThisRq<'_>, cpu: CpuId, flags: KickFlags, request: Requests) {
+    let outcome = try_now(&this_rq, cpu, request).unwrap_or_else(|| leave(&this_rq, cpu, request));
+    tell(&this_rq, cpu, flags, outcome);
+}
+
+/// What comes of a request that need not be left with the target.
+#[inline(always)]
+fn try_now(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Option<Counter> {
     if !reachable(this_rq, cpu) {
-        return counter::KICK_OFFLINE;
+        return Some(counter::KICK_OFFLINE);
     }
-    if cpu != this_rq.cpu() {
-        // The lock may be one that is held here. Nor must someone who holds it for long keep us.
-        if let Some(mut rq) = Rq::of(cpu).try_lock(this_rq) {
-            if !rq.has(Flags::IN_BALANCE) {
-                return carry_out(this_rq, &mut rq, request);
-            }
-        }
+    if cpu == this_rq.cpu() {
+        return None;
     }
-    leave(this_rq, cpu, request)
+    // The lock may be one that is held here. Nor must someone who holds it for long keep us.
+    let mut rq = Rq::of(cpu).try_lock(this_rq)?;
+    if rq.has(Flags::IN_BALANCE) {
+        return None;
+    }
+    Some(carry_out(this_rq, &mut rq, request))
 }
 
 /// Leaves a request with the target, for when it takes IRQs.
@@ -199,6 +224,7 @@ fn send(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Counter {
 /// # Context
 ///
 /// As [`send`]; `cpu` is [`reachable`].
+#[inline(always)]
 fn leave(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Counter {
     if !Mailbox::of(cpu).post(request) {
         return counter::KICK_COALESCED;
@@ -240,7 +266,7 @@ fn resched(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, preempt: bool) {
 
 /// Notes a request on the executing CPU, for its irq_work.
 #[inline(never)]
-fn note(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests, wait: bool) {
+fn note(this_rq: ThisRq<'_>, cpu: CpuId, request: Requests, wait: bool) {
     let requests = this_rq.kick_requests();
 
     if request == Requests::IDLE {
@@ -255,7 +281,7 @@ fn note(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests, wait: bool) {
         // Last, as this is the set that `kick_noted` starts from.
         requests.kick.set_atomic(cpu);
     }
-    call_for_sets(this_rq);
+    call_for_sets(&this_rq);
 }
 
 /// Has the irq_work look at the sets of this CPU.
@@ -271,6 +297,7 @@ fn call_for_sets(this_rq: &ThisRq<'_>) {
 /// Whether `cpu` has found something to run, and so asks once more before it idles.
 ///
 /// Takes no lock, and writes nothing that others read. If false, it may be so or not.
+#[inline(always)]
 fn has_found(this_rq: &ThisRq<'_>, cpu: CpuId) -> bool {
     // What this CPU found is no news if it looks for something itself.
     if cpu == this_rq.cpu() {
@@ -495,10 +522,10 @@ fn remove_waits(this_rq: &ThisRq<'_>, why: Counter, which: impl Fn(Wait) -> bool
 fn length_of(wait: &Wait) -> Counter {
     match wait.since.elapsed_ns() {
         ..=1_000 => counter::WAIT_1US,
-        ..=10_000 => counter::WAIT_10US,
-        ..=100_000 => counter::WAIT_100US,
-        ..=1_000_000 => counter::WAIT_1MS,
-        ..=MAX_WAIT_NS => counter::WAIT_10MS,
+        1_001..=10_000 => counter::WAIT_10US,
+        10_001..=100_000 => counter::WAIT_100US,
+        100_001..=1_000_000 => counter::WAIT_1MS,
+        1_000_001..=MAX_WAIT_NS => counter::WAIT_10MS,
         _ => counter::WAIT_LONGER,
     }
 }

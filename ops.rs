@@ -148,7 +148,7 @@ unsafe extern "C" fn kick(this_rq: *mut bindings::rq, cpu: i32, flags: u64) {
     // SAFETY: By the requirement above.
     let this_rq = unsafe { ThisRq::assume_irqs_off(this_rq) };
     if let Some(cpu) = CpuId::from_i32(cpu) {
-        kick::kick(&this_rq, cpu, KickFlags::from_bits(flags));
+        kick::kick(this_rq, cpu, KickFlags::from_bits(flags));
     }
 }
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the kernel crate of 6.12 has no Rust for: per-CPU data, debugfs, tracepoints, the namespace. */
+/*
+ * What the kernel crate of 6.12 has no Rust for: per-CPU data, debugfs,
+ * tracepoints, the namespace.
+ */
 #include <linux/debugfs.h>
 #include <linux/mmu_context.h>
 #include <linux/module.h>

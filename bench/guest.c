@@ -6,6 +6,7 @@
  *   guest CORE pingpong NAME TRIPS CPU CPU   round trips of a byte between two tasks
  *   guest CORE batches                       tasks dispatched in batches
  *   guest CORE kicks TARGETS                 kicks of all kinds, of 1 and of so many CPUs
+ *   guest CORE polls                         kicks of a CPU that polls as it idles (idle=poll)
  *   guest CORE scan TASKS                    a DSQ full of tasks that cannot run here
  *   guest CORE watchdog TASKS                the watchdog's scan of an idle machine, and of so many
  *   guest CORE stuck MS                      how long a scheduler that hangs stays
@@ -347,6 +348,33 @@ static void vacate(int nr)
 	usleep(20 * MS);
 }
 
+/* What the kernel itself has counted of IPIs, on all CPUs. */
+static long ipis(void)
+{
+	FILE *file = fopen("/proc/interrupts", "r");
+	char line[8192], name[8];
+	long sum = 0;
+
+	if (!file)
+		die("/proc/interrupts: %s", strerror(errno));
+	while (fgets(line, sizeof(line), file)) {
+		char *at = strchr(line, ':'), *end;
+
+		if (sscanf(line, " %7[A-Z]:", name) != 1 || !at ||
+		    (strcmp(name, "RES") && strcmp(name, "CAL") && strcmp(name, "IWI")))
+			continue;
+		for (at++;; at = end) {
+			long count = strtol(at, &end, 10);
+
+			if (end == at)
+				break;
+			sum += count;
+		}
+	}
+	fclose(file);
+	return sum;
+}
+
 /*
  * We are a task of sched_ext, and each time we wake up ops.running() kicks: with
  * interrupts off and a run queue locked, as schedulers do.
@@ -359,6 +387,7 @@ static void kicks_of(const char *name, unsigned long long flags, int nr)
 	/* each round is a phase, as some have interrupts in them that are none of ours */
 	for (int round = 0; round < repeats * ROUNDS; round++) {
 		unsigned long long before = skel->bss->kicked;
+		long ipis_before = ipis();
 
 		phase("kick.%s %d", name, nr);
 		skel->bss->targets = nr;
@@ -366,7 +395,19 @@ static void kicks_of(const char *name, unsigned long long flags, int nr)
 			die("there was no kick");
 		usleep(MS);
 		mark_end();
+		printf("ipis kick.%s %d/%s %ld\n", name, nr, core, ipis() - ipis_before);
 	}
+}
+
+static void polls(void)
+{
+	load(30000);
+	stay_on(DRIVER);
+	skel->bss->kicker = getpid();
+	become(EXT);
+	kicks_of("plain-polling", 0, 1);
+	become(SCHED_OTHER);
+	unload();
 }
 
 static void kicks(int most)
@@ -553,6 +594,8 @@ int main(int argc, char **argv)
 		batches();
 	else if (called(argv, "kicks") && argc == 4)
 		kicks(atoi(argv[3]));
+	else if (called(argv, "polls") && argc == 3)
+		polls();
 	else if (called(argv, "scan") && argc == 4)
 		scan(atol(argv[3]));
 	else if (called(argv, "watchdog") && argc == 4)

@@ -497,6 +497,7 @@ pub(crate) fn cpus_may_vanish() -> bool {
 /// # Invariants
 ///
 /// `pcpu` is what [`percpu::of`] says for that CPU.
+#[derive(Copy, Clone)]
 pub(crate) struct ThisRq<'a> {
     rq: &'a Rq,
     pcpu: *mut bindings::rust_scx_pcpu,

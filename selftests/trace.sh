@@ -77,7 +77,8 @@ check "the tracepoints are there" test -d $events/rust_scx_kick -a -d $events/ru
 trace 0
 check "there is no report at first" test ! -s $debug/last_report
 # scx_central wants its init on CPU 0, and a thread that comes with the first scheduler calls it
-start_sched simple && stop_sched || bail "scx_simple does not start"
+start_sched simple || bail "scx_simple does not start"
+stop_sched
 taskset -cp 0 "$(pgrep -x scx_ops_enable_helper)" >/dev/null
 mark
 start_sched central || bail "scx_central does not start"

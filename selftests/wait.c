@@ -106,6 +106,24 @@ static bool show(bool ok)
 
 #define outcome(ok, ...) result(show(ok), __VA_ARGS__)
 
+/* Each wait that has ended is counted once by its length. */
+static bool lengths_add_up(void)
+{
+	static const char *const lengths[] = {
+		"wait_1us", "wait_10us", "wait_100us", "wait_1ms", "wait_10ms", "wait_longer",
+	};
+	long sum = 0, over;
+
+	if (!module_in_charge())
+		return true;
+	for (int i = 0; i < (int)ARRAY_SIZE(lengths); i++)
+		sum += counter(lengths[i]);
+	over = counter("waits_done") + counter("wait_timeouts");
+	note("%ld waits by length, %ld over", sum, over);
+	/* those that were cancelled need not have begun */
+	return over && sum >= over && sum <= over + counter("waits_cancelled");
+}
+
 static bool few_timed_out(long waits)
 {
 	return counted("wait_timeouts", 0, few(waits));
@@ -512,7 +530,7 @@ static void test_cancel(void)
 int main(void)
 {
 	harness_init();
-	ksft_set_plan(26);
+	ksft_set_plan(27);
 	if (sysconf(_SC_NPROCESSORS_ONLN) <= OTHER)
 		die("4 CPUs are needed");
 	if (test_module_insert("scx_spin"))
@@ -535,6 +553,7 @@ int main(void)
 	test_many();
 	test_visibility();
 	result(sched_ext_is("enabled") && !rig->data->uei.kind, "no wait upset the scheduler");
+	result(lengths_add_up(), "each wait has a length");
 	test_cancel();
 	test_end("the scheduler can be stopped amid waits", end_by_user);
 	test_end("the scheduler can be thrown out amid waits", end_by_error);

@@ -291,7 +291,7 @@ pub(crate) fn kick(target: u32, flags: u64) {
         };
         machine().owe(cpu(target), requests);
     }
-    kick::kick(&ThisRq::get(), cpu(target), KickFlags::from_bits(flags));
+    kick::kick(ThisRq::get(), cpu(target), KickFlags::from_bits(flags));
 }
 
 /// Turns IRQs on: the irq_work runs if it is queued.

@@ -334,6 +334,7 @@ impl Drop for RqGuard<'_> {
     }
 }
 
+#[derive(Copy, Clone)]
 pub(crate) struct ThisRq<'a>(&'a Rq);
 
 impl Deref for ThisRq<'_> {
