@@ -13,9 +13,9 @@ use crate::{
         cpumask::Cpumask,
         kick_flags::KickFlags,
         mailbox::{Mailbox, Requests},
-        pass::Pass,
+        pass::{self, Pass},
         pick_seq::Waits,
-        rq::{Flags, Rq, ThisRq}, //
+        rq::{Flags, Locked, Rq, ThisRq}, //
     },
     tests,
 };
@@ -462,18 +462,28 @@ pub(crate) fn run_until_idle(mut own: bool) {
             break;
         }
 
-        let mut pass = Pass::begin(&rq.executing());
-        rq.set(Flags::IN_BALANCE);
-        let found = core::mem::take(&mut own) || rq.relocked(take_task);
-        rq.clear(Flags::IN_BALANCE);
-        if found {
-            pass.set_found();
-        }
-        drop(pass);
+        pass::come_by(&rq.executing());
+        let found = if core::mem::take(&mut own) {
+            pass::set_found(&rq.executing());
+            true
+        } else {
+            search(&mut rq)
+        };
         rq.curr().set_idle(!found);
         // As __schedule() does, when all is decided.
         rq.clear_need_resched();
     }
+}
+
+fn search(rq: &mut Rq<Locked>) -> bool {
+    let mut pass = Pass::begin(&rq.executing());
+    rq.set(Flags::IN_BALANCE);
+    let found = rq.relocked(take_task);
+    rq.clear(Flags::IN_BALANCE);
+    if found {
+        pass.set_found();
+    }
+    found
 }
 
 fn take_task() -> bool {
