@@ -261,9 +261,11 @@ fn check_rq_for_timeouts(rq: &Rq, watch: &Watch, told: &mut Option<Excused>) -> 
             rq.nr_runnable()
         });
 
+        // Hardly ever has one waited for that long: all that is read of the others.
+        let bound = jiffies().wrapping_sub(TIMEOUT.load(Relaxed));
         let mut seen = 0;
         for p in rq.runnable().take(todo.min(SCAN_STEP)) {
-            if is_stalled(&rq, watch, p, excuse, told) {
+            if time_after(bound, p.runnable_at()) && is_stalled(&rq, watch, p, excuse, told) {
                 report_stall(&rq, watch, p);
                 return true;
             }
@@ -316,6 +318,9 @@ impl Excuse {
     }
 }
 
+/// Whether the BPF scheduler is to blame for `p`, which has waited for longer than it may.
+#[cold]
+#[inline(never)]
 fn is_stalled(
     rq: &Rq<Locked>,
     watch: &Watch,
@@ -327,11 +332,7 @@ fn is_stalled(
     let now = jiffies();
     let overdue = |began: Jiffies| time_after(now, began.wrapping_add(timeout));
 
-    let mut began = p.runnable_at();
-    if !overdue(began) {
-        return false;
-    }
-    began = later(began, MACHINE_SINCE.load(Relaxed));
+    let mut began = later(p.runnable_at(), MACHINE_SINCE.load(Relaxed));
     if !overdue(began) {
         return false;
     }

@@ -101,6 +101,16 @@ struct rust_scx_known_dsq {
 	unsigned long		seen;	/* what dsq_gen was */
 };
 
+#define RUST_SCX_CURSORS	4
+
+/* Rust's struct Cursor: where a CPU goes on in a long DSQ. */
+struct rust_scx_cursor {
+	struct scx_dsq_list_node node;
+	struct scx_dispatch_q	*dsq;
+	u32			seq;
+	u32			wanted;	/* how often it was missed elsewhere */
+};
+
 struct rust_scx_pcpu {
 	u64			counters[RUST_SCX_NR_COUNTERS];
 	/* Rust's struct Waits, NULL while no scheduler is enabled; under RCU */
@@ -110,11 +120,8 @@ struct rust_scx_pcpu {
 	/* user DSQs that this CPU has looked up, by the lowest bits of their IDs */
 	struct rust_scx_known_dsq known_dsqs[RUST_SCX_KNOWN_DSQS];
 
-	/* Rust's struct Cursor: where this CPU goes on in a long DSQ */
-	struct scx_dsq_list_node cursor;
-	struct scx_dispatch_q	*cursor_dsq;
-	u32			cursor_seq;
-	u32			cursor_wanted;	/* how often it was missed elsewhere */
+	struct rust_scx_cursor	cursors[RUST_SCX_CURSORS];
+	bool			has_cursors;	/* some may be in DSQs */
 	/* there is more to be scanned than was in one go */
 	bool			unfinished;
 	struct rust_scx_watch	watch;

@@ -25,13 +25,17 @@ use crate::{
     bindings::{
         self,
         rust_scx_known_dsq as Known,
+        RUST_SCX_CURSORS,
         RUST_SCX_KNOWN_DSQS, //
     },
     compat::cpu::CpuId, //
 };
-use core::ptr::{
-    addr_of,
-    addr_of_mut, //
+use core::{
+    mem::size_of,
+    ptr::{
+        addr_of,
+        addr_of_mut, //
+    },
 };
 use kernel::{
     bindings::{
@@ -151,7 +155,7 @@ impl Dsq {
         rq: &'a mut Rq<Locked>,
         resume: bool,
     ) -> Walk<'a, 'h> {
-        let cursor = Cursor::of(this_rq);
+        let cursor = Cursor::of(this_rq, self);
         cursor.recall_if_wanted(self);
 
         self.lock();
@@ -323,43 +327,85 @@ unsafe fn mod_nr(dsq: *mut scx_dispatch_q, delta: i32) {
 /// Where the executing CPU goes on in a DSQ that is too long to be walked in one go.
 ///
 /// It is an entry of the DSQ's list, so it stays in its place while tasks come and go. Who
-/// destroys a DSQ takes it off. Each CPU has one.
+/// destroys a DSQ takes it off. Each CPU has a few, for as many DSQs at a time.
+///
+/// # Invariants
+///
+/// `raw` is one of `pcpu`, and only used by that CPU with IRQs off.
 struct Cursor<'h> {
+    raw: *mut bindings::rust_scx_cursor,
     pcpu: *mut bindings::rust_scx_pcpu,
     this_rq: &'h ThisRq<'h>,
 }
 
 impl<'h> Cursor<'h> {
-    fn of(this_rq: &'h ThisRq<'_>) -> Self {
-        Self {
-            pcpu: this_rq.pcpu(),
-            this_rq,
+    /// The one that is in `dsq`; else one that is in none, if there is any.
+    #[inline(always)]
+    fn of(this_rq: &'h ThisRq<'_>, dsq: &Dsq) -> Self {
+        // SAFETY: Valid by `percpu::of`, and only used by this CPU.
+        if unsafe { (*this_rq.pcpu()).has_cursors } {
+            Self::find(this_rq, dsq)
+        } else {
+            Self::nth(this_rq, this_rq.pcpu(), 0)
         }
     }
 
+    #[cold]
+    fn find(this_rq: &'h ThisRq<'_>, dsq: &Dsq) -> Self {
+        let pcpu = this_rq.pcpu();
+        let mut free = None;
+        let mut used = false;
+        for n in 0..RUST_SCX_CURSORS as usize {
+            let cursor = Self::nth(this_rq, pcpu, n);
+            match cursor.parked_in() {
+                Some(other) if core::ptr::eq(other, dsq) => return cursor,
+                Some(_) => used = true,
+                None => free = free.or(Some(n)),
+            }
+        }
+        // SAFETY: As in `of`.
+        unsafe { (*pcpu).has_cursors = used };
+        // If none is free, always the same one: it may be taken back in time.
+        let by_address = dsq.as_raw() as usize / size_of::<Dsq>();
+        Self::nth(this_rq, pcpu, free.unwrap_or(by_address))
+    }
+
+    /// The one of `pcpu` with that number, modulo how many there are.
+    fn nth(this_rq: &'h ThisRq<'_>, pcpu: *mut bindings::rust_scx_pcpu, n: usize) -> Self {
+        let n = n % RUST_SCX_CURSORS as usize;
+        // SAFETY: Valid by `percpu::of`, in range by the remainder.
+        let raw = unsafe {
+            addr_of_mut!((*pcpu).cursors)
+                .cast::<bindings::rust_scx_cursor>()
+                .add(n)
+        };
+        // INVARIANT: Just so.
+        Self { raw, pcpu, this_rq }
+    }
+
     fn node(&self) -> *mut list_head {
-        // SAFETY: Valid by `percpu::of`.
-        unsafe { addr_of_mut!((*self.pcpu).cursor.node) }
+        // SAFETY: Valid by the type invariant.
+        unsafe { addr_of_mut!((*self.raw).node.node) }
     }
 
     /// The DSQ it is in. It is there as long as IRQs stay off, as it is freed by RCU and the
     /// cursor was taken off before.
     fn parked_in(&self) -> Option<&'h Dsq> {
         let node = self.node();
-        // SAFETY: Valid by `percpu::of`. Entries next to it change under the DSQ's lock, and so
+        // SAFETY: Valid by the type invariant. Entries next to it change under the DSQ's lock, and so
         // does the cursor where the DSQ is being destroyed: read in one piece.
         let next = unsafe { addr_of!((*node).next).read_volatile() };
         if next.is_null() || core::ptr::eq(next, node) {
             return None;
         }
         // SAFETY: Written by this CPU when it parked.
-        unsafe { (*self.pcpu).cursor_dsq.cast::<Dsq>().as_ref() }
+        unsafe { (*self.raw).dsq.cast::<Dsq>().as_ref() }
     }
 
     /// Takes the cursor back from another DSQ that nobody has walked for long.
     fn recall_if_wanted(&self, dsq: &Dsq) {
-        // SAFETY: Valid by `percpu::of`, and only used by this CPU with IRQs off.
-        if unsafe { (*self.pcpu).cursor_wanted } < CURSOR_PATIENCE {
+        // SAFETY: By the type invariant.
+        if unsafe { (*self.raw).wanted } < CURSOR_PATIENCE {
             return;
         }
         match self.parked_in() {
@@ -387,8 +433,8 @@ impl<'h> Cursor<'h> {
         unsafe {
             let behind = (*node).prev;
             bindings::list_del_init(node);
-            (*self.pcpu).cursor_wanted = 0;
-            Some((behind, (*self.pcpu).cursor_seq))
+            (*self.raw).wanted = 0;
+            Some((behind, (*self.raw).seq))
         }
     }
 
@@ -398,12 +444,13 @@ impl<'h> Cursor<'h> {
         // invariant of `Walk`.
         unsafe {
             if self.parked_in().is_some() {
-                (*self.pcpu).cursor_wanted = (*self.pcpu).cursor_wanted.wrapping_add(1);
+                (*self.raw).wanted = (*self.raw).wanted.wrapping_add(1);
                 return false;
             }
-            (*self.pcpu).cursor.flags = ITER_CURSOR;
-            (*self.pcpu).cursor_dsq = dsq.as_raw();
-            (*self.pcpu).cursor_seq = seq;
+            (*self.raw).node.flags = ITER_CURSOR;
+            (*self.raw).dsq = dsq.as_raw();
+            (*self.raw).seq = seq;
+            (*self.pcpu).has_cursors = true;
             bindings::list_add(self.node(), node);
         }
         true
@@ -419,13 +466,13 @@ impl<'h> Cursor<'h> {
 pub(crate) fn recall_cursors() {
     for cpu in cpumask::possible().iter() {
         let rq = Rq::of(cpu).lock_irqsave();
-        // To be that CPU, as far as the cursor goes: it has no business with it anymore.
-        let cursor = Cursor {
-            pcpu: percpu::of(cpu),
-            this_rq: &rq.executing(),
-        };
-        if let Some(dsq) = cursor.parked_in() {
-            cursor.recall(dsq);
+        // To be that CPU, as far as cursors go: it has no business with them anymore.
+        let this_rq = rq.executing();
+        for n in 0..RUST_SCX_CURSORS as usize {
+            let cursor = Cursor::nth(&this_rq, percpu::of(cpu), n);
+            if let Some(dsq) = cursor.parked_in() {
+                cursor.recall(dsq);
+            }
         }
     }
 }

@@ -196,16 +196,16 @@ static void test_found(const char *what, unsigned long long dsqs, long nr)
  * It is with IRQs off that a CPU looks into a DSQ. By time, as the built-in core
  * has no counters; what an emulator takes for the others is the same for both.
  */
-static void test_bounded(long nr)
+static void test_bounded(const char *what, int dsqs, long nr)
 {
 	double few, many, all;
 
-	skel->data->used = 1 << SCAN_FIFO;
+	skel->data->used = dsqs;
 	skel->bss->consumers = 1 << FINDER;
-	gather(FEW);
+	gather(FEW * __builtin_popcount(dsqs));
 	few = look_ns();
 	disperse();
-	gather(nr);
+	gather(nr * __builtin_popcount(dsqs));
 	many = look_ns();
 	disperse();
 	skel->bss->consumers = 0;
@@ -213,10 +213,10 @@ static void test_bounded(long nr)
 	all = few * nr / FEW / 2;
 	note("a look at %d tasks takes %.0f ns, one at %ld takes %.0f", FEW, few, nr, many);
 	if (module_in_charge() && counts("scan_breaks"))
-		result(many < all, "a look at a long DSQ is over before all of it is seen");
+		result(many < all, "a look at %s is over before all of it is seen", what);
 	else
-		result(many > all, "the %s core looks at all of a long DSQ at once",
-		       module_in_charge() ? "module's" : "built-in");
+		result(many > all, "the %s core looks at all of %s at once",
+		       module_in_charge() ? "module's" : "built-in", what);
 }
 
 /* All CPUs but that of the crowd look all the time: who yields has them do so. */
@@ -329,7 +329,7 @@ int main(void)
 	long nr = setting("CROWD", 2000);
 
 	harness_init();
-	ksft_set_plan(13);
+	ksft_set_plan(14);
 	if (sysconf(_SC_NPROCESSORS_ONLN) <= HOME)
 		die("%d CPUs are needed", HOME + 1);
 	crowd = mmap(NULL, sizeof(*crowd), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -346,7 +346,8 @@ int main(void)
 	test_found("a FIFO", 1 << SCAN_FIFO, nr);
 	test_found("two FIFOs", 1 << SCAN_FIFO | 1 << SCAN_OTHER, nr * 3 / 4);
 	test_found("one that is ordered by vtime", 1 << SCAN_PRIQ, nr / 2);
-	test_bounded(nr);
+	test_bounded("a long DSQ", 1 << SCAN_FIFO, nr);
+	test_bounded("one of two long DSQs", 1 << SCAN_FIFO | 1 << SCAN_OTHER, nr);
 	test_destroy(nr / 4);
 	test_sysrq(nr / 2);
 	test_kill(nr / 4);

@@ -136,13 +136,20 @@ pub(crate) struct rust_scx_known_dsq {
     pub(crate) seen: core::ffi::c_ulong,
 }
 
+pub(crate) const RUST_SCX_CURSORS: u32 = 2;
+
+pub(crate) struct rust_scx_cursor {
+    pub(crate) node: scx_dsq_list_node,
+    pub(crate) dsq: *mut scx_dispatch_q,
+    pub(crate) seq: u32,
+    pub(crate) wanted: u32,
+}
+
 /// A CPU's own data.
 pub(crate) struct rust_scx_pcpu {
     pub(crate) known_dsqs: [rust_scx_known_dsq; RUST_SCX_KNOWN_DSQS as usize],
-    pub(crate) cursor: scx_dsq_list_node,
-    pub(crate) cursor_dsq: *mut scx_dispatch_q,
-    pub(crate) cursor_wanted: u32,
-    pub(crate) cursor_seq: u32,
+    pub(crate) cursors: [rust_scx_cursor; RUST_SCX_CURSORS as usize],
+    pub(crate) has_cursors: bool,
 }
 
 pub(crate) unsafe fn raw_spin_lock(lock: *mut raw_spinlock) {

@@ -14,6 +14,7 @@ use crate::{
         rb_node,
         rb_root,
         rq,
+        rust_scx_cursor,
         rust_scx_known_dsq,
         rust_scx_pcpu,
         sched_ext_entity,
@@ -166,10 +167,15 @@ impl Machine {
                             dsq: null_mut(),
                             seen: 0,
                         }; 4],
-                        cursor: new_list_node(),
-                        cursor_dsq: null_mut(),
-                        cursor_wanted: 0,
-                        cursor_seq: 0,
+                        cursors: [(); crate::bindings::RUST_SCX_CURSORS as usize].map(|()| {
+                            rust_scx_cursor {
+                                node: new_list_node(),
+                                dsq: null_mut(),
+                                seq: 0,
+                                wanted: 0,
+                            }
+                        }),
+                        has_cursors: false,
                     })
                 })
                 .collect(),
