@@ -119,36 +119,22 @@ pub(crate) fn disable() {
 #[doc(alias = "scx_bpf_kick_cpu")]
 #[inline(always)]
 pub(crate) fn kick(this_rq: ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
-    match ask(&this_rq, cpu, flags) {
-        Asked::Done(outcome) => tell(&this_rq, cpu, flags, outcome),
-        Asked::For(request) => send(this_rq, cpu, flags, request),
-    }
-}
-
-/// Counts and traces what came of a kick.
-#[inline(always)]
-fn tell(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags, outcome: Counter) {
+    let outcome = request(&this_rq, cpu, flags);
     this_rq.count(outcome);
     trace::kick(cpu, flags.to_bits(), outcome);
 }
 
-enum Asked {
-    /// Nothing is left to be done. What became of it, by the name of its counter.
-    Done(Counter),
-    For(Requests),
-}
-
-/// What is asked for.
+/// As [`kick`]. Says what came of it, by the name of its counter.
 #[inline(always)]
-fn ask(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) -> Asked {
+fn request(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) -> Counter {
     // A tracing program may kick at any time. There is nothing to be asked for then.
     if Waits::of(this_rq).is_none() {
-        return Asked::Done(counter::KICK_NO_SCHEDULER);
+        return counter::KICK_NO_SCHEDULER;
     }
 
     // While the machine suspends, an irq_work may wait for an IRQ that never comes.
     if this_rq.has(Flags::BYPASSING) {
-        return Asked::Done(counter::KICK_BYPASSED);
+        return counter::KICK_BYPASSED;
     }
 
     let request = if flags.has(KickFlags::IDLE) {
@@ -157,7 +143,7 @@ fn ask(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) -> Asked {
             report_exclusive();
         }
         if has_found(this_rq, cpu) {
-            return Asked::Done(counter::KICK_IDLE_SKIPPED);
+            return counter::KICK_IDLE_SKIPPED;
         }
         Requests::IDLE
     } else if flags.has(KickFlags::PREEMPT) {
@@ -176,9 +162,9 @@ fn ask(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) -> Asked {
     }
     if wait || in_nmi() {
         note(*this_rq, cpu, request, wait);
-        return Asked::Done(counter::KICK_NOTED);
+        return counter::KICK_NOTED;
     }
-    Asked::For(request)
+    try_now(this_rq, cpu, request).unwrap_or_else(|| leave(this_rq, cpu, request))
 }
 
 #[cold]
@@ -188,18 +174,11 @@ fn report_exclusive() {
     ));
 }
 
-/// Carries a request out if that is possible at once, and else leaves it with the target.
+/// Carries a request out. `None` if that is not possible at once.
 ///
 /// # Context
 ///
 /// As [`kick`], but no NMI.
-#[inline(always)]
-fn send(this_rq: ThisRq<'_>, cpu: CpuId, flags: KickFlags, request: Requests) {
-    let outcome = try_now(&this_rq, cpu, request).unwrap_or_else(|| leave(&this_rq, cpu, request));
-    tell(&this_rq, cpu, flags, outcome);
-}
-
-/// What comes of a request that need not be left with the target.
 #[inline(always)]
 fn try_now(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Option<Counter> {
     if !reachable(this_rq, cpu) {
@@ -223,7 +202,7 @@ fn try_now(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Option<Counte
 ///
 /// # Context
 ///
-/// As [`send`]; `cpu` is [`reachable`].
+/// As [`try_now`]; `cpu` is [`reachable`].
 #[inline(always)]
 fn leave(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Counter {
     if !Mailbox::of(cpu).post(request) {
@@ -241,6 +220,7 @@ fn leave(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Counter {
 }
 
 /// Does what has been asked of the CPU of `rq`, and says what came of it.
+#[inline(always)]
 fn carry_out(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, requests: Requests) -> Counter {
     if is_above(rq) {
         counter::KICK_HIGHER_CLASS
@@ -253,6 +233,7 @@ fn carry_out(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, requests: Requests) -> C
 }
 
 /// Makes the CPU of `rq` go through the scheduler, without its task of sched_ext if `preempt`.
+#[inline(always)]
 fn resched(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, preempt: bool) {
     if preempt && rq.curr().on_scx() {
         rq.expire_curr();
