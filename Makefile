@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The face of the project; the work is done by scripts/. Kbuild is what the kernel reads.
 
-.PHONY: help run test test-long model memory bench bench-compare kernel modules scxcore lint clean clean-cache
+.PHONY: help run test test-long model memory bench bench-compare kernel modules scxcore doc lint clean clean-cache
 
 help:
 	@echo 'rust_scx: the core of sched_ext in Rust, as a module for Linux 6.12'
@@ -16,7 +16,8 @@ help:
 	@echo '  make kernel       the patched kernel, into the cache; prints where'
 	@echo '  make modules      rust-scx.ko, for that kernel; KDIR=TREE for another patched tree'
 	@echo '  make scxcore      the terminal program that shows what the core does; prints where'
-	@echo '  make lint         rustfmt, clippy, checkpatch, shellcheck, and what the module refers to'
+	@echo '  make doc          what rustdoc makes of the Rust code, private items included; prints where'
+	@echo '  make lint         rustfmt, clippy, rustdoc, checkpatch, shellcheck, and what the module refers to'
 	@echo '  make clean        removes what was built in this directory'
 	@echo '  make clean-cache  removes the kernels and tools kept outside of it (they take long to build)'
 	@echo
@@ -65,6 +66,10 @@ endif
 scxcore:
 	@scripts/setup
 	@scripts/scxcore
+
+doc:
+	@scripts/setup
+	@scripts/doc
 
 lint:
 	@scripts/lint

@@ -320,7 +320,7 @@ fn consume_global(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>) -> bool {
 ///
 /// # Context
 ///
-/// Hook `consume`: from `ops.dispatch()` for `rq`, which is locked as in [`balance`].
+/// Hook `consume`: from `ops.dispatch()` for `rq`, which is locked as in [`balance_by_search`].
 #[doc(alias = "scx_bpf_consume")]
 pub(crate) fn consume(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, dsq_id: u64) -> bool {
     let Some(mut ctx) = DspCtx::of(this_rq) else {

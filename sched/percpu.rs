@@ -25,7 +25,7 @@ pub(super) fn at<T>(base: *const T, cpu: CpuId) -> *mut T {
     (base as usize).wrapping_add(offset) as *mut T
 }
 
-/// Where `cpu` has its [`bindings::rust_scx_pcpu`].
+/// Where `cpu` has its [`struct@bindings::rust_scx_pcpu`].
 ///
 /// Valid as long as the module is loaded, for every possible CPU. Whoever dereferences it
 /// answers for the access to be exclusive or atomic.
