@@ -238,7 +238,7 @@ fn resched(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, preempt: bool) {
     if preempt && rq.curr().on_scx() {
         rq.expire_curr();
     }
-    if rq.cpu() != this_rq.cpu() && rq.curr().needs_ipi() {
+    if !this_rq.is(rq) && rq.curr().needs_ipi() {
         this_rq.count(counter::KICK_IPIS);
     }
     watchdog::kicked(rq.cpu());

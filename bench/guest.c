@@ -548,6 +548,20 @@ static bool found_stuck(void)
 }
 
 /* Prints when the scheduler was found out, and when it was gone; -1 for never. */
+/* For how long it had been stuck then, in seconds, by the module's report. */
+static double reported(void)
+{
+	FILE *file = fopen("/sys/kernel/debug/rust_scx/last_report", "r");
+	double ms = -1000;
+	char line[512];
+
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "ms %lf", &ms);
+	if (file)
+		fclose(file);
+	return ms / 1000;
+}
+
 static void stuck(long ms)
 {
 	double noticed = -1, gone = -1;
@@ -562,8 +576,9 @@ static void stuck(long ms)
 	/* other CPUs look after it in their ticks, which idle ones have none of */
 	while (!found_stuck() && since(skel->bss->stuck_since) * 1000 < 1.5 * ms)
 		;
+	/* we may have been kept meanwhile: the dump takes all run queues' locks */
 	if (found_stuck())
-		noticed = since(skel->bss->stuck_since);
+		noticed = reported();
 	if (noticed >= 0 && await(state_is("disabled"), ms * 2000))
 		gone = since(skel->bss->stuck_since);
 	printf("stuck/%s %ld %.6f %.6f\n", core, ms, noticed, gone);

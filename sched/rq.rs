@@ -527,6 +527,12 @@ impl ThisRq<'_> {
         }
     }
 
+    /// Whether that is `rq`.
+    #[inline]
+    pub(crate) fn is(&self, rq: &Rq<Locked>) -> bool {
+        core::ptr::eq(self.as_raw(), rq.as_raw())
+    }
+
     /// Our data of this CPU: what [`percpu::of`] says.
     #[inline]
     pub(super) fn pcpu(&self) -> *mut bindings::rust_scx_pcpu {

@@ -351,6 +351,10 @@ impl ThisRq<'_> {
         Self(Rq::of(this_cpu()))
     }
 
+    pub(crate) fn is(&self, rq: &Rq<Locked>) -> bool {
+        self.cpu() == rq.cpu()
+    }
+
     pub(crate) fn pcpu(&self) -> *mut rust_scx_pcpu {
         percpu::of(self.cpu())
     }
