@@ -38,7 +38,9 @@ def draw(rows, title, path):
     axes.set_xlim(0, 1.1 * max(1.1, *ratios))
     axes.set_title(title, fontsize=9)
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    # of a PNG, which goes into the documentation
+    licence = {"Copyright": "SPDX-License-Identifier: GPL-2.0"} if path.suffix == ".png" else None
+    figure.savefig(path, dpi=110, metadata=licence)
     plt.close(figure)
 
 
