@@ -403,6 +403,8 @@ static void polls(void)
 {
 	load(30000);
 	stay_on(DRIVER);
+	/* what loading leaves to be done sends IPIs as well */
+	usleep(2000 * MS);
 	skel->bss->kicker = getpid();
 	become(EXT);
 	kicks_of("plain-polling", 0, 1);
@@ -414,6 +416,8 @@ static void kicks(int most)
 {
 	load(30000);
 	stay_on(DRIVER);
+	/* what loading leaves to be done sends IPIs as well */
+	usleep(2000 * MS);
 	skel->bss->kicker = getpid();
 	become(EXT);
 	for (int nr = 1; nr <= most; nr += most - 1 ?: 1) {
