@@ -109,6 +109,8 @@ pub(crate) fn balance_by_search(
     prev: &Task,
 ) -> DspVerdict {
     let mut pass = Pass::begin(this_rq);
+    // Once for all siblings: the search for one must not forget what that for another left.
+    this_rq.set_unfinished(false);
 
     let verdict = if is_shared(rq) {
         balance_core(this_rq, rq, prev)
@@ -223,7 +225,6 @@ fn at_hand(rq: &mut Rq<Locked>, prev: &Task) -> Option<DspVerdict> {
 #[inline(always)]
 fn search(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict {
     let scheduler = Scheduler::current();
-    this_rq.set_unfinished(false);
 
     // However the search ends, the guard clears IN_BALANCE.
     let rq = &mut rq.enter_balance();
