@@ -408,15 +408,18 @@ fn tell(watch: &Watch, Excused { excuse, report }: &Excused) {
 fn report_stall(rq: &Rq<Locked>, watch: &Watch, p: &Task) {
     rq.count(counter::STALLS);
 
-    let trips = counter::read(rq.cpu(), counter::GUARD_TRIPS) as usize;
+    let trips = (counter::read(rq.cpu(), counter::GUARD_TRIPS) as usize)
+        .wrapping_sub(watch.old_trips.load(Relaxed));
     let ms = jiffies_to_msecs(since(p.runnable_at()));
+    let waiting = rq.waiting(p);
+    let curr = curr_of(rq);
     let report = Report {
         waiter: Some((p.comm(), p.pid())),
-        waiting: Some(rq.waiting(p)),
-        curr: Some(curr_of(rq)),
+        waiting: Some(waiting),
+        curr: Some(curr),
         passed_at: Some(watch.passed_at.load(Relaxed)),
         kicked_at: (watch.kicks.load(Relaxed) != 0).then(|| watch.kicked_at.load(Relaxed)),
-        guard_trips: Some(trips.wrapping_sub(watch.old_trips.load(Relaxed))),
+        guard_trips: Some(trips),
         ..Report::new(Kind::Stall, rq.cpu(), ms)
     };
     // Tools look for the words up to the "s".
@@ -430,13 +433,13 @@ fn report_stall(rq: &Rq<Locked>, watch: &Watch, p: &Task) {
             ms / 1000,
             ms % 1000,
             rq.cpu().as_u32(),
-            rq.waiting(p),
-            rq.curr().comm().as_bstr(),
-            rq.curr().pid(),
-            rq.class_of_curr(),
+            waiting,
+            curr.0.as_bstr(),
+            curr.1,
+            curr.2,
             Ago(report.passed_at),
             Ago(report.kicked_at),
-            trips.wrapping_sub(watch.old_trips.load(Relaxed))
+            trips
         ),
     );
 }
@@ -523,8 +526,9 @@ fn check_deadline(rq: &Rq<Locked>, now: Jiffies) {
 
     let ms = jiffies_to_msecs(now.wrapping_sub(last_scan));
     rq.count(counter::TICK_STALLS);
+    let curr = curr_of(rq);
     let report = Report {
-        curr: Some(curr_of(rq)),
+        curr: Some(curr),
         ..Report::new(Kind::Watchdog, rq.cpu(), ms)
     };
     scx_report(
@@ -534,9 +538,9 @@ fn check_deadline(rq: &Rq<Locked>, now: Jiffies) {
             ms / 1000,
             ms % 1000,
             rq.cpu().as_u32(),
-            rq.curr().comm().as_bstr(),
-            rq.curr().pid(),
-            rq.class_of_curr()
+            curr.0.as_bstr(),
+            curr.1,
+            curr.2
         ),
     );
 }

@@ -158,6 +158,7 @@ impl Task {
 }
 
 /// A copy of a task's name.
+#[derive(Copy, Clone)]
 pub(crate) struct Comm([u8; 16]);
 
 impl Comm {
