@@ -121,6 +121,11 @@ read_percpu() {
 	} <$debug/percpu
 }
 
+# counter_then NAME: its value at mark.
+counter_then() {
+	awk -v name="$1" '$1 == name { print $2 }' "$tmp/counters"
+}
+
 mark() {
 	if [[ $(core) == rust_scx ]]; then cat $debug/counters >"$tmp/counters"; fi
 }
@@ -130,7 +135,7 @@ moved() {
 	local name was now rc=0
 	[[ $(core) == rust_scx ]] || return 0
 	for name; do
-		was=$(awk -v name="$name" '$1 == name { print $2 }' "$tmp/counters")
+		was=$(counter_then "$name")
 		if ! now=$(counter "$name") || ((now <= was)); then
 			echo "# counter $name stays at ${now:-nothing}"
 			rc=1
@@ -166,6 +171,12 @@ start_sched() {
 	"$BPF_DIR/sched_ext/bin/scx_$name" "$@" >/dev/null 2>"$tmp/report" &
 	sched_pid=$!
 	await 20 enabled && [[ $(<$scx/root/ops) == "$name" ]]
+}
+
+# scx_central wants its init on CPU 0, and this thread of the kernel calls it. It comes with
+# the first scheduler.
+enabler_stays() {
+	taskset -cp 0 "$(pgrep -x scx_ops_enable_helper)" >/dev/null
 }
 
 # The scheduler's program ends by itself once the kernel has thrown it out.

@@ -59,8 +59,8 @@ ends_by_watchdog() {
 rounds_fit_trips() {
 	local rounds trips
 	[[ $(core) == rust_scx ]] || return 0
-	rounds=$(($(counter dispatch_rounds) - $(awk '/^dispatch_rounds/ { print $2 }' "$tmp/counters")))
-	trips=$(($(counter guard_trips) - $(awk '/^guard_trips/ { print $2 }' "$tmp/counters")))
+	rounds=$(($(counter dispatch_rounds) - $(counter_then dispatch_rounds)))
+	trips=$(($(counter guard_trips) - $(counter_then guard_trips)))
 	echo "# $trips guard trips, $rounds rounds"
 	((trips > 0 && rounds >= 32 * trips && rounds <= 33 * trips + 20000))
 }

@@ -40,11 +40,6 @@ load_cgroups() {
 	return $rc
 }
 
-# scx_central wants its init on CPU 0, and this thread of the kernel calls it
-enabler_stays() {
-	taskset -cp 0 "$(pgrep -x scx_ops_enable_helper)" >/dev/null
-}
-
 for name in simple qmap central flatcg; do
 	mark
 	if [[ $name == central ]]; then enabler_stays; fi

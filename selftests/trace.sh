@@ -35,11 +35,10 @@ nothing_traced() {
 
 # as many as the counters say, each with an outcome that is a counter
 kicks_traced() {
-	local name was now asked=0 traced
+	local name now asked=0 traced
 	for name in kick_plain kick_idle kick_preempt kick_no_scheduler kick_bypassed; do
-		was=$(awk -v name="$name" '$1 == name { print $2 }' "$tmp/counters")
 		now=$(counter "$name")
-		asked=$((asked + now - was))
+		asked=$((asked + now - $(counter_then "$name")))
 	done
 	traced=$(count ' rust_scx_kick: ')
 	echo "# $traced kicks traced, $asked counted"
@@ -76,10 +75,9 @@ check "the tracepoints are there" test -d $events/rust_scx_kick -a -d $events/ru
 	-a -d $events/rust_scx_guard_trip -a -d $events/rust_scx_report
 trace 0
 check "there is no report at first" test ! -s $debug/last_report
-# scx_central wants its init on CPU 0, and a thread that comes with the first scheduler calls it
 start_sched simple || bail "scx_simple does not start"
 stop_sched
-taskset -cp 0 "$(pgrep -x scx_ops_enable_helper)" >/dev/null
+enabler_stays
 mark
 start_sched central || bail "scx_central does not start"
 load 5
