@@ -245,6 +245,18 @@ void keep_on(pid_t pid, int cpu)
 		ksft_exit_fail_perror("sched_setaffinity");
 }
 
+int core_mate(int cpu)
+{
+	char path[96], text[32];
+	int a, b;
+
+	snprintf(path, sizeof(path),
+		 "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+	if (!file_read(path, text, sizeof(text)) || sscanf(text, "%d%*[-,]%d", &a, &b) != 2)
+		return -1;
+	return cpu == a ? b : a;
+}
+
 void stay_on(int cpu)
 {
 	keep_on(0, cpu);

@@ -126,6 +126,8 @@ void kernel_log(const char *fmt, ...);
 
 /* Keep this process on one CPU. */
 void stay_on(int cpu);
+/* The CPU that shares a core with @cpu, of two, or -1. */
+int core_mate(int cpu);
 /* The same for another, if there is one. */
 void keep_on(pid_t pid, int cpu);
 /* The pid of the kernel thread of that name, 0 if there is none. */

@@ -5,7 +5,8 @@
  * that is behind all of them, and must not keep a scheduler from being thrown
  * out, nor a DSQ from being destroyed.
  *
- * CROWD is how many tasks there are, at most.
+ * CROWD is how many tasks there are, at most. Where CPUs have SMT siblings, all of
+ * this is with core scheduling: each search is followed by one for the sibling.
  */
 #include <limits.h>
 #include <pthread.h>
@@ -340,6 +341,9 @@ int main(void)
 	skel->bss->home = HOME;
 	sched = sched_of(skel, scan_ops);
 	stay_on(0);
+	/* one cookie for all that are started from here on, which keeps no CPU idle */
+	if (core_mate(FINDER) >= 0 && prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, 0, 0))
+		ksft_exit_fail_perror("no cookie for core scheduling");
 	if (sched_start(&sched))
 		die("cannot enable the scheduler");
 

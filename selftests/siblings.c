@@ -21,16 +21,6 @@ static bool own_cookie(const struct task *task)
 	return !prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, task->pid, 0 /* this thread */, 0);
 }
 
-static bool siblings(int a, int b)
-{
-	char path[96], text[32], want[32];
-
-	snprintf(path, sizeof(path),
-		 "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", a);
-	snprintf(want, sizeof(want), "%d-%d", a, b);
-	return file_read(path, text, sizeof(text)) && !strncmp(text, want, strlen(want));
-}
-
 static bool both_run(struct task *a, struct task *b, int times)
 {
 	for (int i = 0; i < times; i++) {
@@ -50,7 +40,7 @@ int main(void)
 	bool ok = true;
 
 	harness_init();
-	if (sysconf(_SC_NPROCESSORS_ONLN) <= SECOND || !siblings(FIRST, SECOND))
+	if (sysconf(_SC_NPROCESSORS_ONLN) <= SECOND || core_mate(FIRST) != SECOND)
 		ksft_exit_skip("CPUs %d and %d are no SMT siblings\n", FIRST, SECOND);
 	ksft_set_plan(4);
 	stay_on(0);
