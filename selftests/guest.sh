@@ -23,6 +23,8 @@ fair_server='WARNING: .* (task_non_contending|inactive_task_timer)\+'
 # the exit that it causes. And the program has a name that is looked for.
 lockups='rcu: INFO: rcu_preempt (self-)?detected| watchdog_hardlockup_check\+| Comm: lockup '
 declare -A known=([hotplug.sh]=$fair_server [wait]=$fair_server [lockup]=$lockups)
+# What a patch repairs is to be seen without it.
+[[ -e /sys/kernel/sched_ext/core ]] || known[deferred]='WARNING: .* kernel/sched/sched\.h:'
 
 mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
 dmesg -n 1
