@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The face of the project; the work is done by scripts/. Kbuild is what the kernel reads.
 
-.PHONY: help run test test-long model memory bench bench-compare kernel modules scxcore doc lint clean clean-cache
+.PHONY: help run test test-long soak model memory bench bench-compare kernel modules scxcore doc lint clean clean-cache
 
 help:
 	@echo 'rust_scx: the core of sched_ext in Rust, as a module for Linux 6.12'
@@ -9,6 +9,7 @@ help:
 	@echo '  make run          from a bare Debian 12 or 13 to BPF schedulers on the Rust core'
 	@echo '  make test         all tests, in guests, then those of scxcore and of the models; closes with what passed'
 	@echo '  make test-long    the long ones: 10 s rings, 10 million kicks, 1000 loads on the debug kernel'
+	@echo '  make soak HOURS=N schedulers, loads, hotplug and reloads at random, from a seed, for so long (1)'
 	@echo '  make model        model checks of the protocols; "make test" runs them, too'
 	@echo '  make memory       what kicks and waits take, measured at 64 to 8192 possible CPUs'
 	@echo '  make bench        instructions, locks, IPIs and bytes of both cores, counted and compared'
@@ -35,6 +36,10 @@ test:
 test-long:
 	@scripts/setup
 	@scripts/test --long
+
+soak:
+	@scripts/setup
+	@scripts/soak --hours $(or $(HOURS),1) $(SEED:%=--seed %)
 
 model:
 	@scripts/setup
