@@ -21,13 +21,14 @@ use kernel::str::CStr;
 
 macro_rules! is_on {
     ($tracepoint:ident) => {
-        // SAFETY: Tracepoints have their key there, and begin without users.
-        unsafe {
-            static_branch_unlikely!(
-                bindings::$tracepoint,
-                bindings::rust_scx_offset_RUST_SCX_TRACEPOINT_KEY as usize
-            )
-        }
+        cfg!(not(rust_scx_untraced))
+            // SAFETY: Tracepoints have their key there, and begin without users.
+            && unsafe {
+                static_branch_unlikely!(
+                    bindings::$tracepoint,
+                    bindings::rust_scx_offset_RUST_SCX_TRACEPOINT_KEY as usize
+                )
+            }
     };
 }
 
