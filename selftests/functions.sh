@@ -7,6 +7,8 @@
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 KDIR=${KDIR:-/lib/modules/$(uname -r)/build}
+# installed, what is needed of the kernel's tree comes along
+if [[ -d $here/../sched_ext ]]; then : "${BPF_DIR:=$here/..}"; fi
 BPF_DIR=${BPF_DIR:-$KDIR/..}
 module=$here/../rust-scx.ko
 scx=/sys/kernel/sched_ext
@@ -14,8 +16,10 @@ debug=/sys/kernel/debug/rust_scx
 ncpus=$(getconf _NPROCESSORS_CONF)	# that there may be
 online=$(getconf _NPROCESSORS_ONLN)	# and that there are
 
+helpers=$here/../kselftest/ktap_helpers.sh
+[[ -e $helpers ]] || helpers=$KDIR/tools/testing/selftests/kselftest/ktap_helpers.sh
 # shellcheck source=/dev/null
-. "$KDIR/tools/testing/selftests/kselftest/ktap_helpers.sh"
+. "$helpers"
 
 tmp=$(mktemp -d)
 mkfifo "$tmp/nothing"
@@ -61,7 +65,7 @@ begin() {
 	local want=${2:-${RUST_SCX_CORE:-}}
 	[[ -d $scx ]] || skip_all "the kernel has no sched_ext"
 	if [[ $(core) != "${want:-rust_scx}" ]]; then
-		[[ -n $want ]] || skip_all "the core in charge is $(core), insert rust-scx.ko"
+		[[ ${RUST_SCX_CORE:-} ]] || skip_all "the core in charge is $(core), these tests are for ${want:-rust-scx.ko}"
 		ktap_print_header
 		bail "the core in charge is $(core), expected $want"
 	fi
