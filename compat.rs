@@ -7,4 +7,6 @@
 
 pub(crate) mod cpu;
 pub(crate) mod jump_label;
+#[cfg(CONFIG_KUNIT)]
+pub(crate) mod kunit;
 pub(crate) mod sync;

@@ -285,19 +285,45 @@ fn dispatch_loop(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> D
             return DspVerdict::Local;
         }
 
-        if round == DSP_MAX_LOOPS {
-            rq.count(counter::GUARD_TRIPS);
-            trace::guard_trip(rq.cpu(), round);
-            // Let this cycle end, which turns IRQs on for the watchdog and others, and come back
-            // for another. It is the next task, most likely the idle one, that has to give way;
-            // rescheduling the current one now would be forgotten. Hence the detour by irq_work.
-            kick::kick(*this_rq, rq.cpu(), KickFlags::NONE);
-        } else if ctx.nr_tasks() == 0 {
-            break;
+        match after_round(round, ctx.nr_tasks()) {
+            Next::Round => (),
+            Next::Enough => break,
+            Next::Trip => {
+                rq.count(counter::GUARD_TRIPS);
+                trace::guard_trip(rq.cpu(), round);
+                // Let this cycle end, which turns IRQs on for the watchdog and others, and come
+                // back for another. It is the next task, most likely the idle one, that has to
+                // give way; rescheduling the current one now would be forgotten. Hence the detour
+                // by irq_work.
+                kick::kick(*this_rq, rq.cpu(), KickFlags::NONE);
+            }
         }
         pass::get_on(this_rq);
     }
     DspVerdict::Nothing
+}
+
+/// What comes after a round of the dispatch loop that brought nothing to run here.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Next {
+    /// Another one, as there may be something now.
+    Round,
+    /// No other: the BPF scheduler has nothing to give.
+    Enough,
+    /// No other in this cycle, whatever it has.
+    Trip,
+}
+
+/// The guard: `nr_tasks` is what that round, the `round`th, has produced.
+#[inline(always)]
+fn after_round(round: u32, nr_tasks: u32) -> Next {
+    if round >= DSP_MAX_LOOPS {
+        Next::Trip
+    } else if nr_tasks == 0 {
+        Next::Enough
+    } else {
+        Next::Round
+    }
 }
 
 /// Whether `task` is runnable and has time left.
@@ -381,4 +407,47 @@ pub(crate) fn come_back(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>) {
 pub(crate) fn disable() {
     scheduler::clear();
     dsq::recall_cursors();
+}
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        assert_eq,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_guard: [
+        goes_on_as_long_as_there_is_something,
+        ends_when_there_is_nothing,
+        trips_after_32_rounds,
+        trips_whatever_the_last_round_brought,
+    ]);
+
+    fn goes_on_as_long_as_there_is_something() {
+        for round in 1..DSP_MAX_LOOPS {
+            assert!(after_round(round, 1) == Next::Round);
+            assert!(after_round(round, u32::MAX) == Next::Round);
+        }
+    }
+
+    fn ends_when_there_is_nothing() {
+        for round in 1..DSP_MAX_LOOPS {
+            assert!(after_round(round, 0) == Next::Enough);
+        }
+    }
+
+    fn trips_after_32_rounds() {
+        let rounds = (1..).take_while(|&round| after_round(round, 1) == Next::Round);
+        assert_eq!(rounds.count() + 1, 32);
+        assert!(after_round(32, 1) == Next::Trip);
+    }
+
+    fn trips_whatever_the_last_round_brought() {
+        for nr_tasks in [0, 1, u32::MAX] {
+            assert!(after_round(DSP_MAX_LOOPS, nr_tasks) == Next::Trip);
+            assert!(after_round(u32::MAX, nr_tasks) == Next::Trip);
+        }
+    }
 }

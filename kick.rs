@@ -491,7 +491,7 @@ fn remove_waits(this_rq: &ThisRq<'_>, why: Counter, which: impl Fn(Wait) -> bool
             let over = which(wait);
             if over {
                 this_rq.count(why);
-                this_rq.count(length_of(&wait));
+                this_rq.count(length_of(wait.since.elapsed_ns()));
                 trace::wait(wait.cpu, wait.since, why);
             }
             over
@@ -499,9 +499,9 @@ fn remove_waits(this_rq: &ThisRq<'_>, why: Counter, which: impl Fn(Wait) -> bool
     }
 }
 
-/// How long a wait has been, by the name of its counter.
-fn length_of(wait: &Wait) -> Counter {
-    match wait.since.elapsed_ns() {
+/// How long a wait of so many nanoseconds is, by the name of its counter.
+fn length_of(ns: i64) -> Counter {
+    match ns {
         ..=1_000 => counter::WAIT_1US,
         1_001..=10_000 => counter::WAIT_10US,
         10_001..=100_000 => counter::WAIT_100US,
@@ -573,5 +573,66 @@ pub(crate) fn dump(rq: &Rq<Locked>, out: &mut Dump<'_>) {
             "  waits for CPU {}: sequence {seq}, now {now}",
             cpu.as_u32()
         ));
+    }
+}
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        assert_eq,
+        kunit_tests, //
+    };
+    use crate::sched::time::Stopwatch;
+
+    kunit_tests!(rust_scx_kick: [
+        kicks_are_all_but_the_sets,
+        a_wait_goes_to_the_counter_of_its_length,
+        no_wait_is_without_a_counter,
+        longer_than_a_wait_may_be_is_overdue,
+    ]);
+
+    fn kicks_are_all_but_the_sets() {
+        for request in [Requests::RESCHED, Requests::PREEMPT, Requests::IDLE] {
+            assert!(KICKS.has(request));
+        }
+        assert!(!KICKS.has(Requests::SETS));
+    }
+
+    fn a_wait_goes_to_the_counter_of_its_length() {
+        let bounds = [
+            (1_000, counter::WAIT_1US, counter::WAIT_10US),
+            (10_000, counter::WAIT_10US, counter::WAIT_100US),
+            (100_000, counter::WAIT_100US, counter::WAIT_1MS),
+            (1_000_000, counter::WAIT_1MS, counter::WAIT_10MS),
+            (10_000_000, counter::WAIT_10MS, counter::WAIT_LONGER),
+        ];
+        for (ns, up_to, beyond) in bounds {
+            assert_eq!(length_of(ns), up_to);
+            assert_eq!(length_of(ns + 1), beyond);
+        }
+    }
+
+    fn no_wait_is_without_a_counter() {
+        assert_eq!(length_of(0), counter::WAIT_1US);
+        // A clock that goes back.
+        assert_eq!(length_of(-1), counter::WAIT_1US);
+        assert_eq!(length_of(i64::MIN), counter::WAIT_1US);
+        assert_eq!(length_of(i64::MAX), counter::WAIT_LONGER);
+    }
+
+    fn longer_than_a_wait_may_be_is_overdue() {
+        let Some(cpu) = CpuId::from_u32(0) else {
+            return;
+        };
+        let began = |ns: i64| Wait {
+            cpu,
+            seq: 0,
+            since: Stopwatch::from_bits((Stopwatch::start().to_bits() as i64 - ns) as usize),
+        };
+        assert!(is_overdue(&began(MAX_WAIT_NS + 1)));
+        // A minute to come.
+        assert!(!is_overdue(&began(-60_000_000_000)));
     }
 }

@@ -553,3 +553,51 @@ fn stands_still(cpu: CpuId) -> bool {
         && since(watch.ticked_at.load(Relaxed)) > absence()
         && !Rq::of(cpu).idles()
 }
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        assert_eq,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_watchdog: [
+        later_of_two,
+        a_scan_is_a_jiffy_apart_at_least,
+        an_absence_is_not_a_blink,
+        how_long_ago,
+    ]);
+
+    use kernel::str::CString;
+
+    fn later_of_two() {
+        for (earlier, late) in [(1, 2), (usize::MAX, 0), (usize::MAX - 5, 5)] {
+            assert_eq!(later(earlier, late), late);
+            assert_eq!(later(late, earlier), late);
+            assert_eq!(later(late, late), late);
+        }
+    }
+
+    fn a_scan_is_a_jiffy_apart_at_least() {
+        assert!(interval() >= 1);
+    }
+
+    fn an_absence_is_not_a_blink() {
+        assert!(absence() >= msecs_to_jiffies(100));
+    }
+
+    fn how_long_ago() {
+        let shows = |when, text: &[u8]| {
+            CString::try_from_fmt(format_args!("{}", Ago(when))).is_ok_and(|s| s.as_bytes() == text)
+        };
+        assert!(shows(None, b"never"));
+        // Time goes on between the two, by a jiffy or a few.
+        let ms = |ago: u32| jiffies().wrapping_sub(msecs_to_jiffies(ago));
+        assert!(!shows(Some(ms(5000)), b"never"));
+        assert!(!shows(Some(ms(5000)), b"0 ms ago"));
+        let now = CString::try_from_fmt(format_args!("{}", Ago(Some(jiffies()))));
+        assert!(now.is_ok_and(|s| s.as_bytes().ends_with(b" ms ago")));
+    }
+}

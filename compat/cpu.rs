@@ -47,3 +47,38 @@ impl CpuId {
         self.0
     }
 }
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_cpu: [
+        those_below_the_limit,
+        none_at_the_limit_and_above,
+        none_below_0,
+    ]);
+
+    fn those_below_the_limit() {
+        for id in [0, nr_cpu_ids() - 1] {
+            assert!(CpuId::from_u32(id).is_some_and(|cpu| cpu.as_u32() == id));
+            assert!(CpuId::from_i32(id as i32) == CpuId::from_u32(id));
+        }
+    }
+
+    fn none_at_the_limit_and_above() {
+        for id in [nr_cpu_ids(), nr_cpu_ids() + 1, i32::MAX as u32, u32::MAX] {
+            assert!(CpuId::from_u32(id).is_none());
+        }
+        assert!(CpuId::from_i32(nr_cpu_ids() as i32).is_none());
+    }
+
+    fn none_below_0() {
+        for id in [-1, -2, i32::MIN] {
+            assert!(CpuId::from_i32(id).is_none());
+        }
+    }
+}

@@ -125,3 +125,115 @@ pub(crate) fn active() -> &'static Cpumask {
     // SAFETY: As in `online`.
     unsafe { Cpumask::from_raw(addr_of_mut!(bindings::__cpu_active_mask).cast()) }
 }
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        assert_eq,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_cpumask: [
+        empty_at_first,
+        set_and_cleared_one_by_one,
+        taken_once,
+        in_order_and_each_once,
+        what_changes_behind_the_iterator_is_not_seen,
+        next_goes_around_and_not_to_itself,
+    ]);
+
+    use kernel::prelude::*;
+
+    /// An empty set of our own. It is large for a stack.
+    fn bits() -> Result<KBox<cpumask>> {
+        Ok(KBox::new(cpumask::default(), GFP_KERNEL)?)
+    }
+
+    fn mask(bits: &mut cpumask) -> &Cpumask {
+        // SAFETY: Valid, and nobody else changes it.
+        unsafe { Cpumask::from_raw(bits) }
+    }
+
+    fn cpu(nr: u32) -> Option<CpuId> {
+        CpuId::from_u32(nr)
+    }
+
+    fn empty_at_first() {
+        let Ok(mut bits) = bits() else { return };
+        let mask = mask(&mut bits);
+        assert_eq!(mask.iter().count(), 0);
+        for cpu in possible().iter() {
+            assert!(!mask.test(cpu));
+            assert!(!mask.take_atomic(cpu));
+        }
+    }
+
+    fn set_and_cleared_one_by_one() {
+        let Ok(mut bits) = bits() else { return };
+        let mask = mask(&mut bits);
+        for cpu in possible().iter() {
+            mask.set_atomic(cpu);
+            assert!(mask.test(cpu));
+            assert_eq!(mask.iter().count(), 1);
+            mask.clear_atomic(cpu);
+            assert!(!mask.test(cpu));
+        }
+    }
+
+    fn taken_once() {
+        let Ok(mut bits) = bits() else { return };
+        let mask = mask(&mut bits);
+        for cpu in possible().iter() {
+            mask.set_atomic(cpu);
+        }
+        for cpu in possible().iter() {
+            assert!(mask.take_atomic(cpu));
+            assert!(!mask.take_atomic(cpu));
+        }
+        assert_eq!(mask.iter().count(), 0);
+    }
+
+    fn in_order_and_each_once() {
+        let Ok(mut bits) = bits() else { return };
+        let mask = mask(&mut bits);
+        for cpu in possible().iter() {
+            mask.set_atomic(cpu);
+        }
+        assert!(mask.iter().eq(possible().iter()));
+    }
+
+    fn what_changes_behind_the_iterator_is_not_seen() {
+        let Ok(mut bits) = bits() else { return };
+        let mask = mask(&mut bits);
+        let (Some(a), Some(b), Some(c)) = (cpu(0), cpu(1), cpu(2)) else {
+            return;
+        };
+        mask.set_atomic(b);
+        let mut iter = mask.iter();
+        assert!(iter.next() == Some(b));
+        mask.set_atomic(a);
+        mask.set_atomic(c);
+        assert!(iter.next() == Some(c));
+        assert!(iter.next().is_none());
+        // It stays at its end.
+        assert!(iter.next().is_none());
+    }
+
+    fn next_goes_around_and_not_to_itself() {
+        let Ok(mut bits) = bits() else { return };
+        let mask = mask(&mut bits);
+        let (Some(a), Some(b), Some(c)) = (cpu(0), cpu(1), cpu(2)) else {
+            return;
+        };
+        assert!(mask.next_around(a).is_none());
+        mask.set_atomic(a);
+        assert!(mask.next_around(a).is_none());
+        assert!(mask.next_around(c) == Some(a));
+        mask.set_atomic(c);
+        assert!(mask.next_around(a) == Some(c));
+        assert!(mask.next_around(b) == Some(c));
+        assert!(mask.next_around(c) == Some(a));
+    }
+}

@@ -119,3 +119,87 @@ impl<'h> DspCtx<'h> {
         }
     }
 }
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        assert_eq,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_dsp_ctx: [
+        entries_first_to_last,
+        a_vtime_only_where_asked_for,
+        what_was_carried_out_is_counted,
+    ]);
+
+    use crate::bindings::{
+        scx_dsp_buf_ent,
+        scx_dsp_ctx, //
+    };
+
+    const NR: usize = 3;
+
+    /// A context with its buffer.
+    #[repr(C)]
+    struct Buffer {
+        ctx: scx_dsp_ctx,
+        buf: [scx_dsp_buf_ent; NR],
+    }
+
+    /// As kfuncs leave it that were called [`NR`] times, every other time with a vtime.
+    fn buffer() -> Buffer {
+        // SAFETY: All zeroes are valid.
+        let mut buffer: Buffer = unsafe { core::mem::zeroed() };
+        for (n, entry) in buffer.buf.iter_mut().enumerate() {
+            // SAFETY: May be called in any task, which is there as long as it runs.
+            entry.task = unsafe { kernel::bindings::get_current() };
+            entry.qseq = n * 16;
+            entry.dsq_id = n as u64;
+            entry.slice = 1000;
+            entry.vtime = 77;
+            entry.enq_flags = if n % 2 == 0 { ENQ_DSQ_PRIQ } else { 0 };
+        }
+        buffer.ctx.cursor = NR as u32;
+        buffer
+    }
+
+    fn ctx(buffer: &mut Buffer) -> DspCtx<'_> {
+        DspCtx(core::ptr::from_mut(buffer).cast(), PhantomData)
+    }
+
+    fn entries_first_to_last() {
+        let mut buffer = buffer();
+        let ctx = ctx(&mut buffer);
+        assert!(!ctx.is_empty());
+        assert!(ctx.entries().map(|entry| entry.dsq_id).eq(0..NR as u64));
+        assert!(ctx
+            .entries()
+            .enumerate()
+            .all(|(n, entry)| entry.qseq == n * 16));
+        assert!(ctx.entries().all(|entry| entry.slice == 1000));
+    }
+
+    fn a_vtime_only_where_asked_for() {
+        let mut buffer = buffer();
+        let ctx = ctx(&mut buffer);
+        for (n, entry) in ctx.entries().enumerate() {
+            assert_eq!(entry.vtime, (n % 2 == 0).then_some(77));
+        }
+    }
+
+    fn what_was_carried_out_is_counted() {
+        let mut buffer = buffer();
+        let mut ctx = ctx(&mut buffer);
+        ctx.add_tasks(1);
+        ctx.clear();
+        assert!(ctx.is_empty());
+        assert_eq!(ctx.entries().count(), 0);
+        // This is what the guard goes by.
+        assert_eq!(ctx.nr_tasks(), 1 + NR as u32);
+        ctx.clear();
+        assert_eq!(ctx.nr_tasks(), 1 + NR as u32);
+    }
+}

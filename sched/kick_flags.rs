@@ -34,3 +34,47 @@ impl KickFlags {
         self.0 & flag.0 != 0
     }
 }
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        assert_eq,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_kick_flags: [
+        each_is_one_bit,
+        has_what_was_passed,
+        none_has_none,
+        unknown_bits_are_ignored_and_kept,
+    ]);
+
+    fn each_is_one_bit() {
+        for flag in [KickFlags::IDLE, KickFlags::PREEMPT, KickFlags::WAIT] {
+            assert_eq!(flag.to_bits().count_ones(), 1);
+        }
+    }
+
+    fn has_what_was_passed() {
+        let flags = KickFlags::from_bits(KickFlags::PREEMPT.to_bits() | KickFlags::WAIT.to_bits());
+        assert!(flags.has(KickFlags::PREEMPT));
+        assert!(flags.has(KickFlags::WAIT));
+        assert!(!flags.has(KickFlags::IDLE));
+    }
+
+    fn none_has_none() {
+        for flag in [KickFlags::IDLE, KickFlags::PREEMPT, KickFlags::WAIT] {
+            assert!(!KickFlags::NONE.has(flag));
+        }
+    }
+
+    fn unknown_bits_are_ignored_and_kept() {
+        let flags = KickFlags::from_bits(1 << 63 | KickFlags::IDLE.to_bits());
+        assert!(flags.has(KickFlags::IDLE));
+        assert!(!flags.has(KickFlags::PREEMPT));
+        // Tracepoints show them.
+        assert_eq!(flags.to_bits(), 1 << 63 | KickFlags::IDLE.to_bits());
+    }
+}

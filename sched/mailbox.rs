@@ -73,3 +73,88 @@ impl Mailbox {
         Requests(self.0.load(Relaxed))
     }
 }
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        assert_eq,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_mailbox: [
+        requests_are_sets,
+        the_first_post_calls,
+        take_gets_all_and_empties,
+        after_a_take_the_next_post_calls,
+        what_was_not_asked_for_is_not_taken,
+        peek_leaves_it,
+    ]);
+
+    const ALL: [Requests; 4] = [
+        Requests::RESCHED,
+        Requests::PREEMPT,
+        Requests::IDLE,
+        Requests::SETS,
+    ];
+
+    /// One that is no CPU's, and empty.
+    fn mailbox() -> Mailbox {
+        // Tests run one at a time.
+        static WORD: Atomic = Atomic::new(0);
+        WORD.store(0, Relaxed);
+        Mailbox(&WORD)
+    }
+
+    fn requests_are_sets() {
+        for (i, a) in ALL.into_iter().enumerate() {
+            for (k, b) in ALL.into_iter().enumerate() {
+                assert_eq!(a.has(b), i == k);
+                assert!(a.and(b).has(a) && a.and(b).has(b));
+            }
+        }
+    }
+
+    fn the_first_post_calls() {
+        let mailbox = mailbox();
+        assert!(mailbox.post(Requests::IDLE));
+        assert!(!mailbox.post(Requests::RESCHED));
+        assert!(!mailbox.post(Requests::IDLE));
+    }
+
+    fn take_gets_all_and_empties() {
+        let mailbox = mailbox();
+        for request in ALL {
+            mailbox.post(request);
+        }
+        let taken = mailbox.take();
+        for request in ALL {
+            assert!(taken.has(request));
+            assert!(!mailbox.peek().has(request));
+        }
+        assert!(mailbox.take() == Requests(0));
+    }
+
+    fn after_a_take_the_next_post_calls() {
+        let mailbox = mailbox();
+        mailbox.post(Requests::SETS);
+        mailbox.take();
+        assert!(mailbox.post(Requests::SETS));
+    }
+
+    fn what_was_not_asked_for_is_not_taken() {
+        let mailbox = mailbox();
+        mailbox.post(Requests::RESCHED.and(Requests::PREEMPT));
+        let taken = mailbox.take();
+        assert!(taken.has(Requests::RESCHED) && taken.has(Requests::PREEMPT));
+        assert!(!taken.has(Requests::IDLE) && !taken.has(Requests::SETS));
+    }
+
+    fn peek_leaves_it() {
+        let mailbox = mailbox();
+        mailbox.post(Requests::IDLE);
+        assert!(mailbox.peek() == Requests::IDLE);
+        assert!(mailbox.take() == Requests::IDLE);
+    }
+}

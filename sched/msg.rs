@@ -69,3 +69,84 @@ impl fmt::Display for Msg {
         fmt::Display::fmt(self.text(), f)
     }
 }
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        assert_eq,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_msg: [
+        as_it_is_written,
+        nothing_is_an_empty_string,
+        the_longest_fits,
+        longer_is_cut_off,
+        cut_off_within_a_piece,
+        shown_as_written,
+    ]);
+
+    const LONGEST: usize = MSG_LEN - 1;
+
+    struct Repeat(char, usize);
+
+    impl fmt::Display for Repeat {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            (0..self.1).try_for_each(|_| f.write_char(self.0))
+        }
+    }
+
+    fn is(msg: &Msg, text: &str) -> bool {
+        **msg.text() == *text.as_bytes()
+    }
+
+    /// Whether it is a C string, of what is shown.
+    fn is_terminated(msg: &Msg) -> bool {
+        msg.buf.iter().position(|&byte| byte == 0) == Some(msg.text().len())
+    }
+
+    fn as_it_is_written() {
+        let msg = Msg::new(format_args!("CPU {} waits for {:#x}", 3, 255));
+        assert!(is(&msg, "CPU 3 waits for 0xff"));
+        assert!(is_terminated(&msg));
+    }
+
+    fn nothing_is_an_empty_string() {
+        let msg = Msg::new(format_args!(""));
+        assert!(is(&msg, ""));
+        assert!(is_terminated(&msg));
+    }
+
+    fn the_longest_fits() {
+        let msg = Msg::new(format_args!("{}", Repeat('x', LONGEST)));
+        assert_eq!(msg.text().len(), LONGEST);
+        assert!(is_terminated(&msg));
+    }
+
+    fn longer_is_cut_off() {
+        for by in [1, 2, MSG_LEN] {
+            let msg = Msg::new(format_args!("{}", Repeat('x', LONGEST + by)));
+            assert_eq!(msg.text().len(), LONGEST);
+            assert!(is_terminated(&msg));
+        }
+    }
+
+    fn cut_off_within_a_piece() {
+        let msg = Msg::new(format_args!(
+            "{}{}{}",
+            Repeat('x', LONGEST - 2),
+            "abcd",
+            "efgh"
+        ));
+        assert!(msg.text().ends_with(b"xab"));
+        assert!(is_terminated(&msg));
+    }
+
+    fn shown_as_written() {
+        let inner = Msg::new(format_args!("{}", "stall"));
+        let outer = Msg::new(format_args!("[{inner}]"));
+        assert!(is(&outer, "[stall]"));
+    }
+}

@@ -283,3 +283,63 @@ impl<'h> Owned<'h> {
         });
     }
 }
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        assert_eq,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_ops_state: [
+        with_the_scheduler_since_that_enqueue,
+        another_enqueue_is_none_of_the_note,
+        on_its_way_is_not_there_yet,
+        claimed_or_none_is_neither,
+        states_and_sequences_share_no_bits,
+    ]);
+
+    use bindings::{
+        scx_ops_state_SCX_OPSS_QSEQ_SHIFT as SHIFT,
+        scx_ops_state_SCX_OPSS_QUEUED as QUEUED,
+        scx_ops_state_SCX_OPSS_QUEUEING as QUEUEING, //
+    };
+
+    /// The third enqueue of a task, as the sequence in a note is.
+    const QSEQ: usize = 3 << SHIFT;
+
+    fn with_the_scheduler_since_that_enqueue() {
+        let state = OpsState(QUEUED as usize | QSEQ);
+        assert!(state.is_queued(QSEQ));
+        assert!(!state.is_queueing());
+    }
+
+    fn another_enqueue_is_none_of_the_note() {
+        let state = OpsState(QUEUED as usize | QSEQ);
+        assert!(!state.is_queued(QSEQ + (1 << SHIFT)));
+        assert!(!state.is_queued(QSEQ - (1 << SHIFT)));
+        assert!(!state.is_queued(0));
+    }
+
+    fn on_its_way_is_not_there_yet() {
+        let state = OpsState(QUEUEING as usize | QSEQ);
+        assert!(state.is_queueing());
+        assert!(!state.is_queued(QSEQ));
+    }
+
+    fn claimed_or_none_is_neither() {
+        for state in [OpsState::NONE, OpsState::DISPATCHING] {
+            assert!(!state.is_queueing());
+            assert!(!state.is_queued(0));
+        }
+    }
+
+    fn states_and_sequences_share_no_bits() {
+        for state in [QUEUED as usize, QUEUEING as usize, OpsState::DISPATCHING.0] {
+            assert_eq!(state & !STATE_MASK, 0);
+        }
+        assert_eq!(QSEQ & STATE_MASK, 0);
+    }
+}

@@ -131,3 +131,59 @@ pub(crate) fn reset(cpu: CpuId) {
     let watch = Watch::of(cpu);
     watch.pass.store(watch.pass.load(Relaxed) & !FOUND, Relaxed);
 }
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_pass: [
+        at_first_neither_inside_nor_found,
+        inside_and_found_are_told_apart,
+        steps_change_neither,
+        a_step_is_another_state,
+        a_state_to_remember_is_not_0,
+    ]);
+
+    fn at_first_neither_inside_nor_found() {
+        let state = PassState(0);
+        assert!(!state.is_inside());
+        assert!(!state.has_found());
+    }
+
+    fn inside_and_found_are_told_apart() {
+        assert!(PassState(INSIDE).is_inside());
+        assert!(!PassState(INSIDE).has_found());
+        assert!(PassState(FOUND).has_found());
+        assert!(!PassState(FOUND).is_inside());
+    }
+
+    fn steps_change_neither() {
+        let mut word = INSIDE | FOUND;
+        // Across the wrap, too.
+        for _ in 0..3 {
+            word = word.wrapping_add(STEP).wrapping_add(usize::MAX / 2);
+            word |= INSIDE | FOUND;
+            assert!(PassState(word).is_inside() && PassState(word).has_found());
+        }
+        let last = usize::MAX & !(INSIDE | FOUND);
+        let next = PassState(last.wrapping_add(STEP));
+        assert!(!next.is_inside() && !next.has_found());
+    }
+
+    fn a_step_is_another_state() {
+        let (one, next) = (PassState(INSIDE), PassState(INSIDE + STEP));
+        assert!(one != next);
+        assert!(one.to_bits() != next.to_bits());
+        assert!(one.to_bits() == PassState(INSIDE).to_bits());
+    }
+
+    fn a_state_to_remember_is_not_0() {
+        for word in [0, INSIDE, FOUND, STEP, usize::MAX] {
+            assert!(PassState(word).to_bits() != 0);
+        }
+    }
+}

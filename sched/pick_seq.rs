@@ -230,3 +230,134 @@ fn publish(cpu: CpuId, waits: *mut c_void) {
     // SAFETY: Valid by `percpu::of`; callers hold the mutex, so nobody else writes.
     unsafe { bindings::rcu_assign_pointer(addr_of_mut!((*pcpu).waits), waits) };
 }
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        assert_eq,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_waits: [
+        size_in_memory,
+        all_zeroes_is_nothing,
+        what_is_added_is_there,
+        a_cpu_has_one_record,
+        a_kick_more_makes_no_wait_longer,
+        one_too_many_is_noted_once,
+        removes_what_is_over_and_keeps_the_order,
+        a_length_that_cannot_be_is_none,
+    ]);
+
+    fn waits() -> Waits {
+        Waits {
+            len: Atomic::new(0),
+            overflown: Atomic::new(0),
+            records: core::array::from_fn(|_| Record {
+                cpu: Atomic::new(0),
+                seq: Atomic::new(0),
+                since: Atomic::new(0),
+            }),
+        }
+    }
+
+    /// Two CPUs, the same one where there is one only.
+    fn cpus() -> Option<(CpuId, CpuId)> {
+        let first = CpuId::from_u32(0)?;
+        Some((first, CpuId::from_u32(1).unwrap_or(first)))
+    }
+
+    fn size_in_memory() {
+        assert_eq!(size_of::<Waits>(), 256);
+    }
+
+    fn all_zeroes_is_nothing() {
+        let waits = waits();
+        assert!(waits.is_empty());
+        assert_eq!(waits.iter().count(), 0);
+        assert!(!waits.take_overflown());
+    }
+
+    fn what_is_added_is_there() {
+        let waits = waits();
+        let Some((a, b)) = cpus() else { return };
+        assert!(waits.add(a, 7));
+        assert!(!waits.is_empty());
+        assert!(waits.iter().any(|wait| wait.cpu == a && wait.seq == 7));
+        assert!(waits.add(b, 9));
+        assert!(waits.iter().any(|wait| wait.cpu == b && wait.seq == 9));
+        assert_eq!(waits.iter().count(), if a == b { 1 } else { 2 });
+    }
+
+    fn a_cpu_has_one_record() {
+        let waits = waits();
+        let Some((a, _)) = cpus() else { return };
+        for seq in 0..2 * NR_RECORDS {
+            assert!(waits.add(a, seq));
+        }
+        assert_eq!(waits.iter().count(), 1);
+        assert!(waits.iter().all(|wait| wait.seq == 2 * NR_RECORDS - 1));
+    }
+
+    fn a_kick_more_makes_no_wait_longer() {
+        let waits = waits();
+        let Some((a, _)) = cpus() else { return };
+        let began = Stopwatch::from_bits(1);
+        waits.add(a, 5);
+        if let Some(record) = waits.records.first() {
+            record.since.store(began.to_bits(), Relaxed);
+        }
+        waits.add(a, 5);
+        assert!(waits.iter().all(|wait| wait.since == began));
+        // It has moved, so this is another wait.
+        waits.add(a, 6);
+        assert!(waits.iter().all(|wait| wait.since != began));
+    }
+
+    fn one_too_many_is_noted_once() {
+        let waits = waits();
+        let Some((a, b)) = cpus() else { return };
+        waits.len.store(NR_RECORDS, Relaxed);
+        // That CPU has a record: all are of the first.
+        assert!(waits.add(a, 1));
+        if a != b {
+            assert!(!waits.add(b, 1));
+            assert!(waits.take_overflown());
+        }
+        assert!(!waits.take_overflown());
+        assert_eq!(waits.iter().count(), NR_RECORDS);
+    }
+
+    fn removes_what_is_over_and_keeps_the_order() {
+        let waits = waits();
+        let Some((a, _)) = cpus() else { return };
+        for (seq, record) in waits.records.iter().enumerate() {
+            record.set(Wait {
+                cpu: a,
+                seq,
+                since: Stopwatch::from_bits(seq),
+            });
+        }
+        waits.len.store(NR_RECORDS, Relaxed);
+
+        waits.remove(|wait| wait.seq % 3 == 0);
+        let left = || (0..NR_RECORDS).filter(|seq| seq % 3 != 0);
+        assert!(waits.iter().map(|wait| wait.seq).eq(left()));
+        assert!(waits.iter().all(|wait| wait.since.to_bits() == wait.seq));
+
+        waits.remove(|_| false);
+        assert!(waits.iter().map(|wait| wait.seq).eq(left()));
+        waits.remove(|_| true);
+        assert!(waits.is_empty());
+    }
+
+    fn a_length_that_cannot_be_is_none() {
+        let waits = waits();
+        waits.len.store(NR_RECORDS + 1, Relaxed);
+        assert_eq!(waits.iter().count(), 0);
+        waits.remove(|_| false);
+        assert!(waits.is_empty());
+    }
+}

@@ -188,3 +188,42 @@ impl Drop for Lines {
         unsafe { bindings::rust_scx_report_end(self.irq_flags) };
     }
 }
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        assert_eq,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_report: [
+        kinds_for_tools,
+        a_new_one_says_what_it_is_told,
+    ]);
+
+    fn kinds_for_tools() {
+        let names: [(Kind, &[u8]); 4] = [
+            (Kind::Stall, b"stall"),
+            (Kind::Stuck, b"stuck"),
+            (Kind::Watchdog, b"watchdog"),
+            (Kind::Excused, b"excused"),
+        ];
+        for (kind, name) in names {
+            assert_eq!(kind.name().as_bytes(), name);
+        }
+    }
+
+    fn a_new_one_says_what_it_is_told() {
+        let Some(cpu) = CpuId::from_u32(0) else {
+            return;
+        };
+        let report = Report::new(Kind::Stuck, cpu, 1234);
+        assert!(report.kind == Kind::Stuck && report.cpu == cpu);
+        assert_eq!(report.ms, 1234);
+        assert!(report.waiter.is_none() && report.waiting.is_none() && report.curr.is_none());
+        assert!(report.passed_at.is_none() && report.kicked_at.is_none());
+        assert!(report.guard_trips.is_none());
+    }
+}

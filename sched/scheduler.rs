@@ -125,3 +125,39 @@ pub(super) fn dsq_gen() -> usize {
         None => 0,
     }
 }
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        assert_eq,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_scheduler: [
+        properties_are_told_apart,
+        none_has_no_property,
+    ]);
+
+    const ALL: [Scheduler; 4] = [
+        Scheduler::HAS_DISPATCH,
+        Scheduler::CPU_PREEMPT,
+        Scheduler::ENQ_LAST,
+        Scheduler::CORE_SCHED,
+    ];
+
+    fn properties_are_told_apart() {
+        for (i, a) in ALL.into_iter().enumerate() {
+            for (k, b) in ALL.into_iter().enumerate() {
+                assert_eq!(a.has(b), i == k);
+            }
+        }
+    }
+
+    fn none_has_no_property() {
+        for property in ALL {
+            assert!(!Scheduler(0).has(property));
+        }
+    }
+}

@@ -92,3 +92,79 @@ pub(crate) fn cond_resched() {
     // SAFETY: Callers are in process context.
     unsafe { bindings::cond_resched() };
 }
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        assert_eq,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_time: [
+        later_is_after,
+        now_is_not_after,
+        later_across_the_wrap,
+        at_most_half_the_range,
+        time_passes,
+        milliseconds_and_back,
+        stopwatch_as_a_word,
+    ]);
+
+    /// Jiffies begin five minutes before the 32 bit wrap; the 64 bit one is what tests have to make.
+    const AROUND_THE_WRAP: [Jiffies; 5] = [usize::MAX - 1, usize::MAX, 0, 1, 2];
+
+    fn later_is_after() {
+        assert!(time_after(101, 100));
+        assert!(!time_after(100, 101));
+    }
+
+    fn now_is_not_after() {
+        for now in AROUND_THE_WRAP {
+            assert!(!time_after(now, now));
+        }
+    }
+
+    fn later_across_the_wrap() {
+        for (i, earlier) in AROUND_THE_WRAP.into_iter().enumerate() {
+            for later in AROUND_THE_WRAP.into_iter().skip(i).skip(1) {
+                assert!(time_after(later, earlier));
+                assert!(!time_after(earlier, later));
+            }
+        }
+    }
+
+    fn at_most_half_the_range() {
+        let half = usize::MAX / 2;
+        for then in AROUND_THE_WRAP {
+            assert!(time_after(then.wrapping_add(half), then));
+            assert!(!time_after(then.wrapping_add(half).wrapping_add(2), then));
+        }
+    }
+
+    fn time_passes() {
+        let now = jiffies();
+        // A loaded machine may take its time.
+        assert!(since(now) < msecs_to_jiffies(60_000));
+        assert!(since(now.wrapping_sub(1000)) >= 1000);
+        // Something to come is far in the past: nobody asks for it.
+        assert!(since(now.wrapping_add(msecs_to_jiffies(600_000))) > usize::MAX / 2);
+    }
+
+    fn milliseconds_and_back() {
+        assert_eq!(msecs_to_jiffies(0), 0);
+        for ms in [1, 7, 100, 1000, 30_000] {
+            let back = jiffies_to_msecs(msecs_to_jiffies(ms));
+            // Rounded up to a jiffy, which is 10 ms at most.
+            assert!((ms..ms + 10).contains(&back));
+        }
+    }
+
+    fn stopwatch_as_a_word() {
+        let began = Stopwatch::start();
+        assert!(Stopwatch::from_bits(began.to_bits()) == began);
+        assert!(Stopwatch(-1) == Stopwatch::from_bits(Stopwatch(-1).to_bits()));
+        assert!(began.elapsed_ns() >= 0);
+    }
+}

@@ -86,3 +86,12 @@ impl Watch {
         unsafe { &*words.cast::<Self>() }
     }
 }
+
+#[cfg(CONFIG_KUNIT)]
+impl Watch {
+    /// One that is no CPU's, for tests.
+    pub(crate) fn unused() -> Self {
+        // SAFETY: Words, of which all zeroes are valid.
+        unsafe { core::mem::zeroed() }
+    }
+}

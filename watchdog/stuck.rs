@@ -155,3 +155,73 @@ pub(super) fn report_stuck(cpu: CpuId, watch: &Watch) {
         ),
     );
 }
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_stuck: [
+        not_inside_is_not_stuck,
+        not_for_long_is_not_stuck,
+        stuck_if_found_twice,
+        who_gets_on_is_not_stuck,
+        what_was_found_is_remembered,
+    ]);
+
+    /// A CPU that has been inside of a pass for longer than it may, by `more`.
+    fn inside_for(more: Jiffies) -> Watch {
+        let watch = Watch::unused();
+        let long = MAX_DISPATCH.load(Relaxed).wrapping_add(more);
+        watch.pass.store(1, Relaxed);
+        watch.passed_at.store(jiffies().wrapping_sub(long), Relaxed);
+        watch
+    }
+
+    fn not_inside_is_not_stuck() {
+        let watch = inside_for(1000);
+        watch.pass.store(0, Relaxed);
+        for _ in 0..3 {
+            assert!(matches!(find_stuck(&watch), Stuck::No));
+        }
+    }
+
+    fn not_for_long_is_not_stuck() {
+        let watch = inside_for(0);
+        for _ in 0..3 {
+            watch.passed_at.store(jiffies(), Relaxed);
+            assert!(matches!(find_stuck(&watch), Stuck::No));
+        }
+    }
+
+    fn stuck_if_found_twice() {
+        let watch = inside_for(1000);
+        assert!(matches!(find_stuck(&watch), Stuck::Maybe));
+        assert!(matches!(find_stuck(&watch), Stuck::Yes));
+        assert!(matches!(find_stuck(&watch), Stuck::Yes));
+    }
+
+    fn who_gets_on_is_not_stuck() {
+        let watch = inside_for(1000);
+        for _ in 0..3 {
+            assert!(matches!(find_stuck(&watch), Stuck::Maybe));
+            // One step.
+            watch
+                .pass
+                .store(watch.pass.load(Relaxed).wrapping_add(4), Relaxed);
+        }
+    }
+
+    fn what_was_found_is_remembered() {
+        let watch = inside_for(1000);
+        let pass = PassState::from_watch(&watch);
+        assert!(!found_again(&watch, pass));
+        assert!(found_again(&watch, pass));
+        watch.pass.store(5, Relaxed);
+        assert!(!found_again(&watch, PassState::from_watch(&watch)));
+        assert!(!found_again(&watch, pass));
+    }
+}

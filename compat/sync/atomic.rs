@@ -133,3 +133,57 @@ impl Atomic {
         }
     }
 }
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        assert_eq,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_atomic: [
+        stored_is_loaded,
+        a_small_one_is_signed,
+        xchg_says_what_was_there,
+        fetch_or_adds_bits,
+        cmpxchg_only_where_expected,
+    ]);
+
+    fn stored_is_loaded() {
+        let word = Atomic::new(1_usize);
+        assert_eq!(word.load(Relaxed), 1);
+        word.store(2, Relaxed);
+        assert_eq!(word.load(Acquire), 2);
+        word.store(usize::MAX, Release);
+        assert_eq!(word.load(Relaxed), usize::MAX);
+    }
+
+    fn a_small_one_is_signed() {
+        let sign = Atomic::new(-1_i32);
+        assert_eq!(sign.load(Relaxed), -1);
+        sign.store(3, Relaxed);
+        assert_eq!(sign.load(Relaxed), 3);
+    }
+
+    fn xchg_says_what_was_there() {
+        let word = Atomic::new(5);
+        assert_eq!(word.xchg(6), 5);
+        assert_eq!(word.load(Relaxed), 6);
+    }
+
+    fn fetch_or_adds_bits() {
+        let word = Atomic::new(0b0101);
+        assert_eq!(word.fetch_or(0b0110), 0b0101);
+        assert_eq!(word.load(Relaxed), 0b0111);
+    }
+
+    fn cmpxchg_only_where_expected() {
+        let word = Atomic::new(1);
+        assert!(!word.cmpxchg(2, 3));
+        assert_eq!(word.load(Relaxed), 1);
+        assert!(word.cmpxchg(1, 3));
+        assert_eq!(word.load(Relaxed), 3);
+    }
+}

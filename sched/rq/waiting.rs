@@ -251,3 +251,54 @@ impl Task {
         unsafe { bindings::test_tsk_need_resched(self.as_raw()) }
     }
 }
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        assert_eq,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_waiting: [
+        where_tasks_wait,
+        where_tasks_wait_for_tools,
+        classes_for_tools,
+    ]);
+
+    use kernel::str::CString;
+
+    fn shows(what: impl fmt::Display, text: &str) -> bool {
+        CString::try_from_fmt(format_args!("{what}")).is_ok_and(|s| s.as_bytes() == text.as_bytes())
+    }
+
+    fn where_tasks_wait() {
+        let at = |place| Waiting { place, len: 3 };
+        assert!(shows(at(Place::Bpf), "with the BPF scheduler"));
+        assert!(shows(at(Place::Local), "on the local DSQ (length 3)"));
+        assert!(shows(at(Place::Global), "on the global DSQ (length 3)"));
+        assert!(shows(at(Place::User(0x1f)), "on DSQ 0x1f (length 3)"));
+    }
+
+    fn where_tasks_wait_for_tools() {
+        assert_eq!(Place::Bpf.key(), "bpf");
+        assert_eq!(Place::Local.key(), "local");
+        assert_eq!(Place::Global.key(), "global");
+        assert_eq!(Place::User(0).key(), "dsq");
+    }
+
+    fn classes_for_tools() {
+        let names = [
+            (Class::Stop, "stop"),
+            (Class::Deadline, "deadline"),
+            (Class::Rt, "rt"),
+            (Class::Fair, "fair"),
+            (Class::Ext, "ext"),
+            (Class::Idle, "idle"),
+        ];
+        for (class, name) in names {
+            assert!(shows(class, name));
+        }
+    }
+}
