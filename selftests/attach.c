@@ -75,21 +75,14 @@ static void test_race(void)
 
 #define ARRAY_BYTES	256	/* of each CPU, what it remembers of the others */
 
-static char fail_nth[64];
+static pid_t helper;
 
 /* Enable with the @nth allocation failing; false if there are fewer. */
 static bool start_failing(struct rig *rig, int nth, int *ret)
 {
-	char text[16];
-	bool failed;
-
-	snprintf(text, sizeof(text), "%d", nth);
-	if (!file_write(fail_nth, text))
-		die("cannot write %s", fail_nth);
+	fault_order(helper, nth);
 	*ret = rig_start(rig);
-	failed = file_is(fail_nth, "0");
-	file_write(fail_nth, "0");
-	return failed;
+	return fault_happened(helper);
 }
 
 static long slab_kb(void)
@@ -107,32 +100,16 @@ static long slab_kb(void)
 	return kb;
 }
 
-/* KASAN keeps what is freed for a while, so that it looks as if it had leaked. */
-static bool kasan(void)
-{
-	FILE *f = fopen("/proc/kallsyms", "r");
-	char line[512];
-	bool found = false;
-
-	while (f && !found && fgets(line, sizeof(line), f))
-		found = strstr(line, " kasan_report\n");
-	if (f)
-		fclose(f);
-	return found;
-}
-
 static void test_failures(void)
 {
 	int cpus = sysconf(_SC_NPROCESSORS_CONF);
-	pid_t helper = kthread_pid("scx_ops_enable_helper");
 	bool disabled = true, enomem = true, freed = true;
 	struct rig *rig = rig_load(false, 0);
 	int nth, ret;
 	long before;
 
-	snprintf(fail_nth, sizeof(fail_nth), "/proc/%d/task/%d/fail-nth", helper, helper);
-	file_write("/sys/kernel/debug/failslab/verbose", "0");
-	if (!helper || !file_write("/sys/kernel/debug/failslab/ignore-gfp-wait", "N"))
+	helper = kthread_pid("scx_ops_enable_helper");
+	if (!helper || !faults_ready())
 		die("fault injection is not to be had, see selftests/config");
 
 	for (nth = 1; nth < MOST_ALLOCS && start_failing(rig, nth, &ret); nth++) {
@@ -152,7 +129,8 @@ static void test_failures(void)
 	result(!ret && sched_ext_is("enabled") && arrays_are(cpus), "the next try works");
 	rig_stop(rig);
 
-	if (kasan()) {
+	/* it keeps what is freed for a while, so that it looks as if it had leaked */
+	if (kernel_function("kasan_report", 0)) {
 		ksft_test_result_skip("failures leak nothing: KASAN is on\n");
 		rig__destroy(rig);
 		return;

@@ -262,6 +262,78 @@ void stay_on(int cpu)
 	keep_on(0, cpu);
 }
 
+static const char *fail_nth(pid_t pid)
+{
+	static char path[64];
+
+	if (!pid)
+		return "/proc/thread-self/fail-nth";
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fail-nth", pid, pid);
+	return path;
+}
+
+void fault_order(pid_t pid, int nth)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", nth);
+	if (!file_write(fail_nth(pid), text))
+		die("cannot write %s", fail_nth(pid));
+}
+
+bool fault_happened(pid_t pid)
+{
+	bool happened = file_is(fail_nth(pid), "0");
+
+	file_write(fail_nth(pid), "0");
+	return happened;
+}
+
+unsigned long long kernel_function(const char *name, unsigned long long behind)
+{
+	FILE *f = fopen("/proc/kallsyms", "r");
+	unsigned long long address, found = 0;
+	char line[512], symbol[256];
+
+	/* they are not in order */
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%llx %*c %255s", &address, symbol) == 2 && address > behind &&
+		    (!name || !strcmp(symbol, name)) && (!found || address < found))
+			found = address;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+bool faults_ready(void)
+{
+	static const char *const dirs[] = { "failslab", "fail_page_alloc" };
+	static const struct { const char *name, *value; } settings[] = {
+		{ "verbose", "0" }, { "ignore-gfp-wait", "N" }, { "ignore-gfp-highmem", "N" },
+		{ "min-order", "0" },
+	};
+	unsigned long long start = kernel_function("__alloc_object", 0);
+	unsigned long long end = start ? kernel_function(NULL, start) : 0;
+	char path[128], text[32];
+
+	for (int i = 0; i < (int)ARRAY_SIZE(dirs); i++) {
+		for (int k = 0; k < (int)ARRAY_SIZE(settings); k++) {
+			snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", dirs[i],
+				 settings[k].name);
+			file_write(path, settings[k].value);
+		}
+		/* what kmemleak takes itself is not what this is about */
+		for (int k = 0; k < 2 && start; k++) {
+			snprintf(path, sizeof(path), "/sys/kernel/debug/%s/reject-%s", dirs[i],
+				 k ? "end" : "start");
+			snprintf(text, sizeof(text), "%#llx", k ? end : start);
+			file_write(path, text);
+		}
+	}
+	return file_is("/sys/kernel/debug/failslab/ignore-gfp-wait", "N") &&
+	       !access(fail_nth(0), W_OK);
+}
+
 pid_t kthread_pid(const char *name)
 {
 	DIR *proc = opendir("/proc");

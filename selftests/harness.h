@@ -124,6 +124,22 @@ int dmesg_count(const char *text);
 /* A line in the kernel log, so that the console tells how far a test came. */
 void kernel_log(const char *fmt, ...);
 
+/*
+ * Have the kernel refuse memory: for the @nth time from now on that a task asks
+ * for it. @pid is that task, 0 for the calling one. Says afterwards whether it
+ * happened, and has it not happen anymore.
+ */
+void fault_order(pid_t pid, int nth);
+bool fault_happened(pid_t pid);
+/* To be called first: false if the kernel refuses nothing. */
+bool faults_ready(void);
+
+/*
+ * Where the kernel has a function of that name, or any if that is NULL: the first
+ * one behind an address. 0 if there is none.
+ */
+unsigned long long kernel_function(const char *name, unsigned long long behind);
+
 /* Keep this process on one CPU. */
 void stay_on(int cpu);
 /* The CPU that shares a core with @cpu, of two, or -1. */
