@@ -168,13 +168,24 @@ log_has() {
 
 # --- schedulers and load --------------------------------------------------------
 
-# start_sched NAME [ARG...]: one of tools/sched_ext, its report in $tmp/report.
+# start_loader SECONDS COMMAND...: what loads a BPF scheduler; what it says is in $tmp/report.
+start_loader() {
+	local limit=$1
+	shift
+	"$@" >"$tmp/report" 2>&1 &
+	sched_pid=$!
+	await "$limit" enabled_or_ended && enabled
+}
+
+enabled_or_ended() {
+	enabled || sched_ended
+}
+
+# start_sched NAME [ARG...]: one of tools/sched_ext.
 start_sched() {
 	local name=$1
 	shift
-	"$BPF_DIR/sched_ext/bin/scx_$name" "$@" >/dev/null 2>"$tmp/report" &
-	sched_pid=$!
-	await 20 enabled && [[ $(<$scx/root/ops) == "$name" ]]
+	start_loader 20 "$BPF_DIR/sched_ext/bin/scx_$name" "$@" && [[ $(<$scx/root/ops) == "$name" ]]
 }
 
 # scx_central wants its init on CPU 0, and this thread of the kernel calls it. It comes with
