@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The face of the project; the work is done by scripts/. Kbuild is what the kernel reads.
 
-.PHONY: help run test test-long soak model memory bench bench-compare kernel modules scxcore doc lint clean clean-cache
+.PHONY: help run test test-long soak model memory bench bench-compare schedulers kernel modules scxcore doc lint clean clean-cache
 
 help:
 	@echo 'rust_scx: the core of sched_ext in Rust, as a module for Linux 6.12'
@@ -14,6 +14,7 @@ help:
 	@echo '  make memory       what kicks and waits take, measured at 64 to 8192 possible CPUs'
 	@echo '  make bench        instructions, locks, IPIs and bytes of both cores, counted and compared'
 	@echo '  make bench-compare BASE=REV   what changed in these figures since that revision'
+	@echo '  make schedulers   BPF schedulers that people use, on both cores under load; prints a table'
 	@echo '  make kernel       the patched kernel, into the cache; prints where'
 	@echo '  make modules      rust-scx.ko, for that kernel; KDIR=TREE for another patched tree'
 	@echo '  make scxcore      the terminal program that shows what the core does; prints where'
@@ -56,6 +57,10 @@ bench:
 bench-compare:
 	@scripts/setup
 	@scripts/bench-compare '$(BASE)'
+
+schedulers:
+	@scripts/setup --schedulers
+	@scripts/schedulers
 
 kernel:
 	@scripts/setup
