@@ -49,9 +49,11 @@ macro_rules! kunit_tests {
     ($suite:ident: [$($test:ident),+ $(,)?]) => {
         const _: () = {
             use $crate::compat::kunit::{
+                case,
                 kunit,
                 Cases,
-                Suite, //
+                Suite,
+                END, //
             };
             use ::kernel::c_str;
 
@@ -60,9 +62,9 @@ macro_rules! kunit_tests {
                     extern "C" fn run(_test: *mut kunit) {
                         $test();
                     }
-                    Cases::<1>::case(c_str!(stringify!($test)), run)
+                    case(c_str!(stringify!($test)), run)
                 },)+
-                Cases::<1>::END,
+                END,
             ]);
             static SUITE: Suite = Suite::new(stringify!($suite), &CASES);
 
@@ -116,6 +118,23 @@ pub(crate) use kunit_assert as assert;
 pub(crate) use kunit_assert_eq as assert_eq;
 pub(crate) use kunit_tests;
 
+/// What ends the list of a suite's tests.
+// SAFETY: All zeroes are valid.
+pub(crate) const END: bindings::kunit_case = unsafe { zeroed() };
+
+/// A test.
+pub(crate) const fn case(
+    name: &'static CStr,
+    run: extern "C" fn(*mut kunit),
+) -> bindings::kunit_case {
+    bindings::kunit_case {
+        run_case: Some(run),
+        name: name.as_char_ptr(),
+        module_name: c_str!("rust_scx").as_char_ptr().cast_mut(),
+        ..END
+    }
+}
+
 /// The tests of a suite, and one that ends the list. KUnit writes to them.
 #[repr(transparent)]
 pub(crate) struct Cases<const N: usize>(UnsafeCell<[bindings::kunit_case; N]>);
@@ -124,23 +143,6 @@ pub(crate) struct Cases<const N: usize>(UnsafeCell<[bindings::kunit_case; N]>);
 unsafe impl<const N: usize> Sync for Cases<N> {}
 
 impl<const N: usize> Cases<N> {
-    pub(crate) const END: bindings::kunit_case = {
-        // SAFETY: All zeroes are valid, and what KUnit takes for the end.
-        unsafe { zeroed() }
-    };
-
-    pub(crate) const fn case(
-        name: &'static CStr,
-        run: extern "C" fn(*mut kunit),
-    ) -> bindings::kunit_case {
-        bindings::kunit_case {
-            run_case: Some(run),
-            name: name.as_char_ptr(),
-            module_name: c_str!("rust_scx").as_char_ptr().cast_mut(),
-            ..Self::END
-        }
-    }
-
     pub(crate) const fn new(cases: [bindings::kunit_case; N]) -> Self {
         Self(UnsafeCell::new(cases))
     }
