@@ -27,6 +27,7 @@
 #define MOST		20000	/* more than anything here asks for */
 #define FILES		"/sys/kernel/debug/rust_scx/"
 #define KMEMLEAK	"/sys/kernel/debug/kmemleak"
+#define MOST_SHOWN	5	/* of what was lost */
 
 /* Says so where it is not so, and not each time anew. */
 static bool holds(bool ok, int nth, const char *what)
@@ -80,6 +81,8 @@ static void test_insert(void)
 			removed &= holds(!module_remove(), nth, "rmmod");
 		memory &= holds(!ret || ret == -ENOMEM, nth, "ENOMEM");
 		as_before &= gone(nth);
+		if (nth % 100 == 0)
+			note("insmod was refused memory %d times so far", nth);
 	}
 	note("insmod takes memory %d times, and fails without %d of these", nth - 1, refused);
 	result(refused && memory, "insmod fails with ENOMEM, or does without");
@@ -246,16 +249,18 @@ static int leaks(void)
 	for (bool more = true; more;) {
 		more = fgets(line, sizeof(line), f);
 		if ((!more || !strncmp(line, "unreferenced", 12)) && *object) {
-			if (ours(object))
-				note("lost:\n%s", object);
+			if (ours(object) && mine < MOST_SHOWN)
+				printf("%s", object);
 			mine += ours(object);
 			others += !ours(object);
 			*object = '\0';
 		}
-		if (more && strlen(object) + strlen(line) < sizeof(object))
-			strcat(object, line);
+		if (more && strlen(object) + strlen(line) + 3 < sizeof(object))
+			strcat(strcat(object, "# "), line);
 	}
 	fclose(f);
+	if (mine)
+		note("%d objects of ours were lost", mine);
 	if (others)
 		note("%d objects of others were lost, too", others);
 	return mine;
