@@ -26,6 +26,7 @@ MODULE_VERSION("0.1");
 
 DEFINE_PER_CPU(struct rust_scx_pcpu, rust_scx_pcpu);
 
+static_assert(SCX_CORE_ABI == RUST_SCX_ABI, "this kernel has another state of our patches");
 const struct scx_core_layout rust_scx_layout[] = SCX_CORE_LAYOUT;
 
 /* Whether there is a hypervisor, and vcpu_is_preempted() does not know what it does. */

@@ -9,6 +9,9 @@
 #include <linux/sched/ext_core.h>
 #include <linux/types.h>
 
+/* What SCX_CORE_ABI has to be: to change with what is done for another one. */
+#define RUST_SCX_ABI	4
+
 /*
  * Counters, one of each per CPU, as debugfs names them. Documented for users in
  * Documentation/counters.md.

@@ -5,7 +5,7 @@
 # Shared by the other scripts: where things are, and how to talk about long work.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-cache=${RUST_SCX_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rust_scx}
+cache=${RUST_SCX_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/rust_scx}
 tools=$cache/tools
 
 say() {
