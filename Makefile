@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The face of the project; the work is done by scripts/. Kbuild is what the kernel reads.
 
-.PHONY: help run test test-long soak model memory bench bench-compare schedulers kernel modules scxcore doc lint clean clean-cache
+.PHONY: help run test test-long soak model memory bench bench-compare schedulers kernel modules deb deb-trial scxcore doc lint clean clean-cache
 
 help:
 	@echo 'rust_scx: the core of sched_ext in Rust, as a module for Linux 6.12'
@@ -17,6 +17,8 @@ help:
 	@echo '  make schedulers   BPF schedulers that people use, on both cores under load; prints a table'
 	@echo '  make kernel       the patched kernel, into the cache; prints where'
 	@echo '  make modules      rust-scx.ko, for that kernel; KDIR=TREE for another patched tree'
+	@echo '  make deb          Debian packages of a patched kernel and of the module; CONFIG=FILE'
+	@echo '  make deb-trial    these packages in a disk image of Debian 13: installed, booted, purged'
 	@echo '  make scxcore      the terminal program that shows what the core does; prints where'
 	@echo '  make doc          what rustdoc makes of the Rust code, private items included; prints where'
 	@echo '  make lint         rustfmt, clippy, rustdoc, checkpatch, shellcheck, and what the module refers to'
@@ -72,6 +74,14 @@ ifdef KDIR
 else
 	@kernel=$$(scripts/kernel patched) && scripts/modules "$$kernel/linux"
 endif
+
+deb:
+	@scripts/setup --deb
+	@scripts/deb $(CONFIG)
+
+deb-trial:
+	@scripts/setup --deb-trial
+	@scripts/deb-trial $(CONFIG)
 
 scxcore:
 	@scripts/setup
