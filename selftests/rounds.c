@@ -47,6 +47,7 @@ int main(void)
 		note("CPU %d: %llu full cycles of %llu", cpu, full_cycles(rig, cpu),
 		     rig->bss->cpus[cpu].balances);
 		every = false;
+		break;
 	}
 	rig->bss->trap = false;
 	usleep(20 * MS);
