@@ -13,7 +13,6 @@
 
 #include "qemu.h"
 
-#define EXPORT		__attribute__((visibility("default")))
 #define MAX_VCPUS	64
 #define MAX_SYMBOLS	64
 #define MAX_DEPTH	32
@@ -23,17 +22,6 @@
 #define NEVER		(~0ULL)
 #define MODULES		0xffffffffa0000000ULL	/* modules and BPF programs are above */
 #define KERNEL		0xffff800000000000ULL
-
-/* Which version QEMU has can be seen only after it was given the one that it wants. */
-EXPORT int qemu_plugin_version = 1;
-
-static bool copies;
-
-__attribute__((constructor)) static void choose_version(void)
-{
-	if (qemu_plugin_scoreboard_new)
-		qemu_plugin_version = 2;
-}
 
 /* --- what is watched ------------------------------------------------------------ */
 
@@ -476,7 +464,7 @@ static void translated(uint64_t id, struct tb *tb)
 		size_t size = qemu_plugin_insn_size(insn);
 		const void *code = qemu_plugin_insn_data(insn, copy, sizeof(copy));
 
-		decode(&new, copies ? copy : code, size, i + 1);
+		decode(&new, copies_insn_data ? copy : code, size, i + 1);
 		if (i == insns - 1)
 			new.back = qemu_plugin_insn_vaddr(insn) + size;
 	}
@@ -721,7 +709,7 @@ EXPORT int qemu_plugin_install(uint64_t id, const struct plugin_info *info, int 
 		perror(result);
 		return 1;
 	}
-	copies = info->version.cur >= 3;
+	look_at_version(info);
 	for (int i = 0; i < MAX_VCPUS; i++)
 		vcpus[i].off_since = NEVER;
 	if (qemu_plugin_get_registers && qemu_plugin_read_register && g_byte_array_new)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the plugin uses of QEMU, as there may be no qemu-plugin.h. What only some
- * versions have is weak.
+ * What the plugins use of QEMU, as there may be no qemu-plugin.h. What only some
+ * versions have is weak. Each plugin is one file.
  */
 #ifndef QEMU_H
 #define QEMU_H
@@ -51,5 +51,23 @@ void *qemu_plugin_scoreboard_new(size_t size);
 #pragma weak qemu_plugin_read_register
 #pragma weak g_byte_array_new
 #pragma weak qemu_plugin_scoreboard_new
+
+#define EXPORT		__attribute__((visibility("default")))
+
+/* Which version QEMU has can be seen only after it was given the one that it wants. */
+EXPORT int qemu_plugin_version = 1;
+
+static bool copies_insn_data;
+
+__attribute__((constructor)) static void choose_version(void)
+{
+	if (qemu_plugin_scoreboard_new)
+		qemu_plugin_version = 2;
+}
+
+static inline void look_at_version(const struct plugin_info *info)
+{
+	copies_insn_data = info->version.cur >= 3;
+}
 
 #endif
