@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The face of the project; the work is done by scripts/. Kbuild is what the kernel reads.
 
-.PHONY: help run test test-long soak model memory bench bench-compare schedulers kernel modules deb deb-trial scxcore doc lint clean clean-cache
+.PHONY: help run test test-long soak model mutate coverage memory bench bench-compare schedulers kernel modules deb deb-trial scxcore doc lint clean clean-cache
 
 help:
 	@echo 'rust_scx: the core of sched_ext in Rust, as a module for Linux 6.12'
@@ -11,6 +11,8 @@ help:
 	@echo '  make test-long    the long ones: 10 s rings, 10 million kicks, 1000 loads on the debug kernel'
 	@echo '  make soak HOURS=N schedulers, loads, hotplug and reloads at random, from a seed, for so long (1)'
 	@echo '  make model        model checks of the protocols; "make test" runs them, too'
+	@echo '  make mutate       breaks the module in over a hundred ways, which the tests have to notice; takes hours'
+	@echo '  make coverage     which lines of the Rust code the tests execute, by file'
 	@echo '  make memory       what kicks and waits take, measured at 64 to 8192 possible CPUs'
 	@echo '  make bench        instructions, locks, IPIs and bytes of both cores, counted and compared'
 	@echo '  make bench-compare BASE=REV   what changed in these figures since that revision'
@@ -47,6 +49,14 @@ soak:
 model:
 	@scripts/setup
 	@scripts/models
+
+mutate:
+	@scripts/setup
+	@scripts/mutate
+
+coverage:
+	@scripts/setup
+	@scripts/coverage
 
 memory:
 	@scripts/setup
@@ -100,4 +110,4 @@ clean:
 	@echo 'Kernels and tools stay in the cache; "make clean-cache" removes them.'
 
 clean-cache:
-	@bash -c '. scripts/lib.sh && cd "$$cache" && rm -rf kernel tools run console kvm && say "Emptied $$cache"'
+	@bash -c '. scripts/lib.sh && cd "$$cache" && rm -rf kernel tools run console kvm mutants && say "Emptied $$cache"'
