@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Core scheduling: a CPU that has an RT task picks for its SMT sibling, too, and no
+ * core of sched_ext is asked to balance for that. What the sibling runs is to go on
+ * all the same. 6.12 has it idle until the first CPU reschedules; a patch of ours
+ * repairs that for either core, so that it takes a stock kernel to see it.
+ *
+ * CPUs 2 and 3 are siblings. All tasks have the same cookie, which keeps none idle.
+ */
+#include <limits.h>
+#include <sched.h>
+#include <sys/prctl.h>
+
+#include "harness.h"
+
+#define RT		2	/* an RT task spins, one above it comes and goes */
+#define SIBLING		3	/* two tasks of sched_ext take turns, so that none is kept */
+#define TIMES		20
+#define SLICE		(5 * 1000 * 1000ULL)
+
+static struct task tasks[2];
+
+static unsigned long long done(void)
+{
+	return task_count(&tasks[0]) + task_count(&tasks[1]);
+}
+
+/* How often the sibling comes to a stop when the RT task has gone to sleep. */
+static int stops(struct task *sleeper)
+{
+	int stopped = 0;
+
+	for (int i = 0; i < TIMES; i++) {
+		unsigned long long count = task_count(sleeper);
+
+		task_wake(sleeper);
+		if (!await(task_count(sleeper) > count, 2000 * MS) ||
+		    !task_asleep(sleeper, 2000 * MS))
+			die("the RT task is not run");
+		/* not what it has done up to now */
+		usleep(MS);
+		count = done();
+		stopped += !await(done() > count, 100 * MS);
+	}
+	note("CPU %d came to a stop %d times of %d", SIBLING, stopped, TIMES);
+	return stopped;
+}
+
+int main(void)
+{
+	bool stock = access("/sys/kernel/sched_ext/core", F_OK);
+	struct task hog, sleeper;
+	struct rig *rig;
+	int stopped;
+
+	harness_init();
+	if (sysconf(_SC_NPROCESSORS_ONLN) <= SIBLING || core_mate(RT) != SIBLING)
+		ksft_exit_skip("CPUs %d and %d are no SMT siblings\n", RT, SIBLING);
+	ksft_set_plan(2);
+	stay_on(0);
+	if (prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, 0, 0))
+		ksft_exit_fail_perror("no cookie for core scheduling");
+	rig = rig_load(false, 0);
+	rig->data->slice = SLICE;
+	if (rig_start(rig))
+		die("cannot enable the scheduler");
+
+	counters_mark();
+	for (int i = 0; i < 2; i++)
+		tasks[i] = task_start(TASK_HOG, SIBLING, SCHED_EXT_POLICY, NULL);
+	sleeper = task_start(TASK_SLEEPER, RT, SCHED_FIFO, NULL);
+	if (!task_asleep(&sleeper, 2000 * MS) ||
+	    sched_setscheduler(sleeper.pid, SCHED_FIFO, &(struct sched_param){ .sched_priority = 60 }))
+		die("no RT task");
+	hog = task_start(TASK_HOG, RT, SCHED_FIFO, NULL);
+	if (!await(task_count(&hog) && task_count(&tasks[0]) && task_count(&tasks[1]), 2000 * MS))
+		die("the tasks do not run");
+
+	stopped = stops(&sleeper);
+	if (stock)
+		result(stopped, "the stock kernel has a sibling idle that was not balanced");
+	else
+		result(!stopped && counted("balance", 1, LONG_MAX),
+		       "a sibling that was not balanced goes on");
+	result(sched_ext_is("enabled") && !rig->data->uei.kind, "the scheduler is content");
+
+	task_stop(&hog);
+	task_stop(&sleeper);
+	for (int i = 0; i < 2; i++)
+		task_stop(&tasks[i]);
+	rig_stop(rig);
+	rig__destroy(rig);
+	ksft_finished();
+}
