@@ -272,10 +272,25 @@ explains_the_last() {
 }
 
 trap_cpus() {
-	prepare_hogs $((2 * online))
+	prepare_hogs $((2 * online)) || return
 	start_sched qmap -l 1 || return
 	release_hogs
 	nap 0.5
+}
+
+# The watchdog may be faster than what looks, which a busy host keeps from running: that says nothing.
+explains_the_trap() {
+	local _
+	for _ in 1 2 3; do
+		trap_cpus || bail "no trap"
+		if says 0 "It goes on:" explain >"$tmp/explained"; then return; fi
+		if enabled; then break; fi
+		echo "# the trap was over before it was looked at"
+		stop_load
+		sched_gone 5 || bail "the trap does not end"
+	done
+	cat "$tmp/explained"
+	return 1
 }
 
 guard_sum_is() {
@@ -334,10 +349,12 @@ in_tmux kill-server
 stall || bail "no stall"
 needs_report "explain tells of a stall what the kernel log does" explains_the_stall
 
-# What follows is to run while sched_ext does not.
+# What follows is to run while sched_ext does not: without the kernel's workers, which are of that and
+# would have to fetch the program.
 chrt -f -p 50 $$
-trap_cpus || bail "no trap"
-check "explain says that the guard is at work" says 0 "It goes on:" explain
+cp "$scxcore" "$tmp/scxcore"
+scxcore=$tmp/scxcore
+check "explain says that the guard is at work" explains_the_trap
 echo S >/proc/sysrq-trigger
 sched_gone 20 || bail "the trap does not end"
 stop_load
