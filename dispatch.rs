@@ -276,6 +276,7 @@ fn dispatch_loop(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> D
         ctx.begin(rq);
         rq.call_dispatch(prev.on_scx().then_some(prev));
         finish::flush(this_rq, rq, &mut ctx);
+        kick::carry_out_pending(this_rq);
 
         // The lock was dropped: the previous task may have left sched_ext or got a new slice.
         if may_go_on(prev) {

@@ -9,6 +9,9 @@
 //!   free it makes the target reschedule at once. If not it leaves a request in the target's mailbox,
 //!   and queues the target's irq_work. Either is one IPI, or none if one is coming, or the target
 //!   polls.
+//! - A kick from an operation of the BPF scheduler waits until what that has dispatched is where it was
+//!   dispatched to: [`carry_out_pending`] comes after `ops.dispatch()`, [`enqueued`] after
+//!   `ops.enqueue()`. After any other operation it is left to the irq_work of this CPU, as in C.
 //! - [`kick_cpus`] runs there in hardirq context with no lock held, and carries out what it finds.
 //! - A CPU that asks for `SCX_KICK_WAIT` has to see to it itself: it notes the request in sets of
 //!   its own and queues its own irq_work, which writes down the target's pick sequence, tells it to
@@ -62,6 +65,10 @@ use crate::{
             Requests, //
         },
         pass::PassState,
+        pending::{
+            Caller,
+            Pending, //
+        },
         pick_seq::{
             self,
             Wait,
@@ -74,10 +81,7 @@ use crate::{
             Rq,
             ThisRq, //
         },
-        task::{
-            in_nmi,
-            need_resched, //
-        },
+        task::need_resched,
         time::cpu_relax,
         trace,
     },
@@ -107,10 +111,17 @@ pub(crate) fn prepare() -> Result {
 ///
 /// Hook `disable`: process context under `scx_ops_enable_mutex`, no task on sched_ext. May sleep.
 pub(crate) fn disable() {
+    // What found no room to be waited for is not to be asked for under the next scheduler.
+    for cpu in cpumask::possible().iter() {
+        let rq = Rq::of(cpu).lock_irqsave();
+        if Waits::of_locked(&rq).is_some_and(Waits::take_overflown) {
+            rq.kick_requests().clear();
+        }
+    }
     pick_seq::free();
 }
 
-/// Kicks `cpu`, which may be the executing one: at once or, if that cannot be, soon.
+/// Kicks `cpu`, which may be the executing one: at once or, if that cannot or must not be, soon.
 ///
 /// # Context
 ///
@@ -142,9 +153,6 @@ fn request(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) -> Counter {
         if flags.has(KickFlags::PREEMPT) || flags.has(KickFlags::WAIT) {
             report_exclusive();
         }
-        if has_found(this_rq, cpu) {
-            return counter::KICK_IDLE_SKIPPED;
-        }
         Requests::IDLE
     } else if flags.has(KickFlags::PREEMPT) {
         this_rq.count(counter::KICK_PREEMPT);
@@ -160,11 +168,12 @@ fn request(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) -> Counter {
     if wait {
         this_rq.count(counter::KICK_WAIT);
     }
-    if wait || in_nmi() {
-        note(*this_rq, cpu, request, wait);
-        return counter::KICK_NOTED;
+    match Caller::now() {
+        Caller::Outside if !wait => return at_once(this_rq, cpu, request),
+        caller if wait || caller == Caller::Nmi => note(*this_rq, cpu, request, wait),
+        caller => keep(this_rq, cpu, request, caller),
     }
-    try_now(this_rq, cpu, request).unwrap_or_else(|| leave(this_rq, cpu, request))
+    counter::KICK_NOTED
 }
 
 #[cold]
@@ -174,31 +183,118 @@ fn report_exclusive() {
     ));
 }
 
-/// Carries a request out. `None` if that is not possible at once.
+/// Carries a request out, or leaves it with the target.
 ///
 /// # Context
 ///
 /// As [`kick`], but no NMI.
 #[inline(always)]
-fn try_now(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Option<Counter> {
-    if !reachable(this_rq, cpu) {
-        return Some(counter::KICK_OFFLINE);
+fn at_once(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Counter {
+    if request == Requests::IDLE && has_found(this_rq, cpu) {
+        return counter::KICK_IDLE_SKIPPED;
     }
+    try_now(this_rq, cpu, request).unwrap_or_else(|| leave(this_rq, cpu, request))
+}
+
+/// Keeps a request until the operation that it is from has taken effect.
+///
+/// # Context
+///
+/// As [`kick`], from an operation of the BPF scheduler.
+#[inline(always)]
+fn keep(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests, caller: Caller) {
+    if !Pending::of(this_rq).add(cpu, request) {
+        note(*this_rq, cpu, request, false);
+    } else if caller == Caller::Operation {
+        call(this_rq);
+    }
+}
+
+/// Carries out what was kept: what the BPF scheduler has dispatched is there now.
+///
+/// # Context
+///
+/// After a round of the dispatch loop, and in [`enqueued`] and [`kick_cpus`]: IRQs off, any run
+/// queue's lock held. Does not sleep.
+#[inline(always)]
+pub(crate) fn carry_out_pending(this_rq: &ThisRq<'_>) {
+    if !Pending::of(this_rq).is_empty() {
+        carry_out_all(this_rq);
+    }
+}
+
+#[inline(never)]
+fn carry_out_all(this_rq: &ThisRq<'_>) {
+    let pending = Pending::of(this_rq);
+    while let Some((cpu, request)) = pending.take() {
+        this_rq.count(at_once(this_rq, cpu, request));
+    }
+}
+
+/// A task was enqueued, and what `ops.select_cpu()` and `ops.enqueue()` did with it has taken effect.
+///
+/// # Context
+///
+/// Hook `enqueued`: IRQs off, `rq` is that of the task and locked. Does not sleep.
+#[inline(always)]
+pub(crate) fn enqueued(this_rq: &ThisRq<'_>, rq: &Rq<Locked>) {
+    let pending = Pending::of(this_rq);
+    // A search moves tasks one by one, and comes to what is kept when all are there.
+    if pending.is_empty() || PassState::of_this(this_rq).is_inside() {
+        return;
+    }
+    // Dispatched to another CPU, it goes there by a callback or an irq_work that is queued by now: those
+    // that are run with it are run in no particular order.
+    if rq.has_deferred() {
+        pending.put_off();
+    }
+    // Amid `ops.cpu_release()`, say, which may do the same with other tasks.
+    if rq.has_deferred() || Caller::now() != Caller::Outside {
+        call(this_rq);
+    } else {
+        carry_out_all(this_rq);
+    }
+}
+
+/// Has the irq_work of this CPU run.
+fn call(this_rq: &ThisRq<'_>) {
+    if this_rq.queue_kick_irq_work() {
+        this_rq.count(counter::KICK_IPIS);
+    }
+}
+
+/// Carries a request out. `None` if that is not possible at once.
+///
+/// # Context
+///
+/// As [`at_once`].
+#[inline(always)]
+fn try_now(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Option<Counter> {
     if cpu == this_rq.cpu() {
         return None;
     }
+    if !reachable(this_rq, cpu) {
+        return Some(counter::KICK_OFFLINE);
+    }
     // The lock may be one that is held here. Nor must someone who holds it for long keep us.
     let mut rq = Rq::of(cpu).try_lock(this_rq)?;
-    if rq.has(Flags::IN_BALANCE) {
+    if is_searching(&rq) {
         return None;
     }
     Some(carry_out(this_rq, &mut rq, request))
 }
 
-/// Leaves a request with the target, for when it takes IRQs.
+/// Whether the CPU of `rq` looks for its next task, with its lock dropped for now.
 ///
-/// That is later than telling its current task to reschedule, which is forgotten if the CPU just
-/// looks for the next one, with its lock dropped. What came too late for that search would wait.
+/// To tell its current task to reschedule is forgotten then, when that is switched away from, and
+/// what came too late for that search would wait. With core scheduling it may be looking for tasks of
+/// its siblings, or they for one of its own.
+#[inline(always)]
+fn is_searching(rq: &Rq<Locked>) -> bool {
+    rq.has(Flags::IN_BALANCE) || PassState::of(rq.cpu()).is_inside()
+}
+
+/// Leaves a request with the target, for when it takes IRQs. That is after a [search](is_searching).
 ///
 /// # Context
 ///
@@ -208,12 +304,9 @@ fn leave(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Counter {
     if !Mailbox::of(cpu).post(request) {
         return counter::KICK_COALESCED;
     }
-    let queued = if cpu == this_rq.cpu() {
-        this_rq.queue_kick_irq_work()
-    } else {
-        this_rq.queue_kick_irq_work_on(cpu)
-    };
-    if queued {
+    if cpu == this_rq.cpu() {
+        call(this_rq);
+    } else if this_rq.queue_kick_irq_work_on(cpu) {
         this_rq.count(counter::KICK_IPIS);
     }
     counter::KICK_LEFT
@@ -270,9 +363,7 @@ fn call_for_sets(this_rq: &ThisRq<'_>) {
     // Whether or not others have asked for something: this may be an NMI between their post and
     // their call.
     Mailbox::of(this_rq.cpu()).post(Requests::SETS);
-    if this_rq.queue_kick_irq_work() {
-        this_rq.count(counter::KICK_IPIS);
-    }
+    call(this_rq);
 }
 
 /// Whether `cpu` has found something to run, and so asks once more before it idles.
@@ -286,7 +377,9 @@ fn has_found(this_rq: &ThisRq<'_>, cpu: CpuId) -> bool {
     }
     // ORDERING: Pairs with the barrier in `Pass::begin`.
     smp_mb();
-    PassState::of(cpu).has_found() && !Rq::of(cpu).picks_for_siblings()
+    let rq = Rq::of(cpu);
+    // With core scheduling it may be forced idle without a search, and was if that has just ended.
+    PassState::of(cpu).has_found() && !rq.picks_for_siblings() && !rq.idles()
 }
 
 /// Whether what runs there comes before sched_ext.
@@ -306,6 +399,12 @@ fn is_above(rq: &Rq<Locked>) -> bool {
 #[doc(alias = "kick_cpus_irq_workfn")]
 pub(crate) fn kick_cpus(this_rq: &ThisRq<'_>) {
     this_rq.count(counter::KICK_IRQ_WORK);
+
+    if Pending::of(this_rq).take_put_off() {
+        call(this_rq);
+    } else {
+        carry_out_pending(this_rq);
+    }
 
     let requests = Mailbox::of(this_rq.cpu()).take();
     if requests.has(KICKS) {
@@ -349,10 +448,11 @@ fn kick_one_cpu(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, cpu: CpuId) -
     let preempt = requests.preempt.take_atomic(cpu);
     let wait = requests.wait.take_atomic(cpu);
     let mut rq = Rq::of(cpu).lock_irqsave();
+    let searching = is_searching(&rq);
 
     let skip = if !reachable(this_rq, cpu) {
         Some(counter::KICK_OFFLINE)
-    } else if is_above(&rq) {
+    } else if !searching && is_above(&rq) {
         Some(counter::KICK_HIGHER_CLASS)
     } else {
         None
@@ -374,12 +474,15 @@ fn kick_one_cpu(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, cpu: CpuId) -
         this_rq.count(counter::WAITS_SKIPPED);
     }
 
-    this_rq.count(counter::KICK_RESCHED);
-    resched(this_rq, &mut rq, preempt);
-    if rq.has(Flags::IN_BALANCE) {
+    let outcome = if searching {
         drop(rq);
-        this_rq.count(leave(this_rq, cpu, Requests::RESCHED));
-    }
+        let preempt = if preempt { Requests::PREEMPT } else { Requests::RESCHED };
+        leave(this_rq, cpu, Requests::RESCHED.and(preempt))
+    } else {
+        resched(this_rq, &mut rq, preempt);
+        counter::KICK_RESCHED
+    };
+    this_rq.count(outcome);
     has_waits
 }
 
@@ -405,10 +508,16 @@ fn note_wait(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, rq: &Rq<Locked>)
 }
 
 fn kick_one_cpu_if_idle(this_rq: &ThisRq<'_>, cpu: CpuId) {
-    let outcome = if reachable(this_rq, cpu) {
-        carry_out(this_rq, &mut Rq::of(cpu).lock_irqsave(), Requests::IDLE)
-    } else {
+    let outcome = if !reachable(this_rq, cpu) {
         counter::KICK_OFFLINE
+    } else {
+        let mut rq = Rq::of(cpu).lock_irqsave();
+        if is_searching(&rq) {
+            drop(rq);
+            leave(this_rq, cpu, Requests::IDLE)
+        } else {
+            carry_out(this_rq, &mut rq, Requests::IDLE)
+        }
     };
     this_rq.count(outcome);
 }
@@ -445,6 +554,10 @@ pub(crate) fn must_wait(this_rq: &ThisRq<'_>) -> bool {
 /// and IRQs are on, in between. Does not sleep.
 #[doc(alias = "kick_sync_wait_bal_cb")]
 pub(crate) fn wait(rq: &mut Rq<Locked>) {
+    // It is the next task of sched_ext that has to wait, and a balance comes before that.
+    if is_above(rq) {
+        return;
+    }
     while let Some(next) = next_wait(&rq.executing()) {
         // The scheduler that asked for it is on its way out.
         if rq.has(Flags::BYPASSING) {

@@ -162,6 +162,16 @@ unsafe extern "C" fn kick_irq(this_rq: *mut bindings::rq) {
 
 /// # Safety
 ///
+/// `rq` is locked, IRQs are off.
+unsafe extern "C" fn enqueued(rq: *mut bindings::rq) {
+    // SAFETY: By the requirement above.
+    let this_rq = unsafe { ThisRq::assume_irqs_off(bindings::this_rq()) };
+    // SAFETY: Locked by the requirement above.
+    kick::enqueued(&this_rq, unsafe { Rq::assume_locked(rq) });
+}
+
+/// # Safety
+///
 /// `rq` is locked.
 unsafe extern "C" fn tick(rq: *mut bindings::rq) {
     // SAFETY: By the requirement above.
@@ -230,6 +240,7 @@ static OPS: CoreOps = CoreOps(bindings::scx_core_ops {
     to_local: Some(to_local),
     kick: Some(kick),
     kick_irq: Some(kick_irq),
+    enqueued: Some(enqueued),
     tick: Some(tick),
     watchdog_scan: Some(watchdog_scan),
     watchdog_interval: Some(watchdog_interval),

@@ -16,6 +16,7 @@ pub(crate) mod mailbox;
 mod msg;
 pub(crate) mod ops_state;
 pub(crate) mod pass;
+pub(crate) mod pending;
 pub(crate) mod percpu;
 pub(crate) mod pick_seq;
 pub(crate) mod relock;

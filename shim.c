@@ -43,6 +43,12 @@ bool rust_scx_cpus_may_vanish(void)
 #endif
 }
 
+/* In which operation of the BPF scheduler this CPU is, or that it is in an NMI. */
+u32 rust_scx_kf_mask(void)
+{
+	return unlikely(in_nmi()) ? RUST_SCX_IN_NMI : current->scx.kf_mask;
+}
+
 #define RUST_SCX_COUNTER_NAME(name) #name,
 static const char *const counter_names[] = { RUST_SCX_COUNTERS(RUST_SCX_COUNTER_NAME) };
 

@@ -26,7 +26,6 @@ use crate::sched::{
     pass,
     relock::Relock,
     rq::{
-        Flags,
         Locked,
         Rq,
         ThisRq, //
@@ -65,7 +64,7 @@ pub(super) fn consume<'h>(
     is_wanted: impl Fn() -> bool,
 ) -> bool {
     // Only for itself can a CPU come back, and not on its way down.
-    let limited = rq.cpu() == this_rq.cpu() && rq.has(Flags::ONLINE);
+    let limited = rq.cpu() == this_rq.cpu() && rq.is_online();
     let mut steps = 0u32;
 
     loop {

@@ -5,7 +5,6 @@
 #include "atomic.c"
 #include "cpumask.c"
 #include "list.c"
-#include "preempt.c"
 #include "processor.c"
 #include "rbtree.c"
 #include "rcupdate.c"

@@ -10,7 +10,7 @@
 #include <linux/types.h>
 
 /* What SCX_CORE_ABI has to be: to change with what is done for another one. */
-#define RUST_SCX_ABI	4
+#define RUST_SCX_ABI	5
 
 /*
  * Counters, one of each per CPU, as debugfs names them. Documented for users in
@@ -90,6 +90,11 @@ struct rust_scx_mailbox {
 	unsigned long		requests;
 } ____cacheline_aligned_in_smp;
 
+/* Room for Rust's struct Pending. */
+struct rust_scx_pending {
+	unsigned long		words[16];
+};
+
 /* Room for Rust's struct Watch, in lines of its own: other CPUs look at it in every tick. */
 struct rust_scx_watch {
 	unsigned long		words[16];
@@ -127,6 +132,7 @@ struct rust_scx_pcpu {
 	bool			has_cursors;	/* some may be in DSQs */
 	/* there is more to be scanned than was in one go */
 	bool			unfinished;
+	struct rust_scx_pending	pending;
 	struct rust_scx_watch	watch;
 	struct rust_scx_mailbox	mailbox;
 };
@@ -136,6 +142,10 @@ DECLARE_PER_CPU(struct rust_scx_pcpu, rust_scx_pcpu);
 extern const struct scx_core_layout rust_scx_layout[];
 
 bool rust_scx_cpus_may_vanish(void);
+
+/* No bit of enum scx_kf_mask. */
+#define RUST_SCX_IN_NMI		0x80000000U
+u32 rust_scx_kf_mask(void);
 
 void rust_scx_debugfs_init(void);
 void rust_scx_debugfs_exit(void);

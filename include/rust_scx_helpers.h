@@ -37,9 +37,6 @@ void rust_helper_list_move_tail(struct list_head *entry, struct list_head *head)
 void rust_helper_list_bulk_move_tail(struct list_head *head, struct list_head *first,
 				     struct list_head *last);
 
-/* linux/preempt.h */
-bool rust_helper_in_nmi(void);
-
 /* linux/processor.h */
 void rust_helper_cpu_relax(void);
 

@@ -18,9 +18,13 @@ use core::ptr::addr_of_mut;
 
 /// Requests to one CPU.
 #[derive(Copy, Clone, PartialEq, Eq)]
+#[repr(transparent)]
 pub(crate) struct Requests(usize);
 
 impl Requests {
+    /// For nothing.
+    #[cfg(CONFIG_KUNIT)]
+    pub(crate) const NONE: Self = Self(0);
     /// To reschedule, ...
     pub(crate) const RESCHED: Self = Self(1);
     /// ... and not to go on with a task of sched_ext, or ...
@@ -133,7 +137,7 @@ mod tests {
             assert!(taken.has(request));
             assert!(!mailbox.peek().has(request));
         }
-        assert!(mailbox.take() == Requests(0));
+        assert!(mailbox.take() == Requests::NONE);
     }
 
     fn after_a_take_the_next_post_calls() {

@@ -96,6 +96,12 @@ impl PassState {
         Self::from_watch(Watch::of(cpu))
     }
 
+    /// That of the executing CPU.
+    #[inline]
+    pub(crate) fn of_this(this_rq: &ThisRq<'_>) -> Self {
+        Self::from_watch(Watch::of_this(this_rq))
+    }
+
     #[inline]
     pub(crate) fn from_watch(watch: &Watch) -> Self {
         Self(watch.pass.load(Relaxed))

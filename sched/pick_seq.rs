@@ -226,7 +226,7 @@ pub(crate) fn free() {
 fn publish(cpu: CpuId, waits: *mut c_void) {
     let pcpu = percpu::of(cpu);
     // ORDERING: A release, so that who sees the records sees zeroes in them. Pairs with the
-    // address dependency in `Waits::of_cpu`.
+    // address dependency in `Waits::of_pcpu`.
     // SAFETY: Valid by `percpu::of`; callers hold the mutex, so nobody else writes.
     unsafe { bindings::rcu_assign_pointer(addr_of_mut!((*pcpu).waits), waits) };
 }

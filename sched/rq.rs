@@ -206,24 +206,24 @@ impl Rq {
     /// # Context
     ///
     /// Any but NMI. No run queue's lock is held. IRQs are off until the guard is dropped.
-    pub(crate) fn lock_irqsave(&self) -> RqGuard<'_> {
+    pub(crate) fn lock_irqsave(&self) -> RqGuard<'_, Restored> {
         // SAFETY: The run queue is there; the guard unlocks.
         let flags = unsafe { bindings::raw_spin_rq_lock_irqsave(self.as_raw()) };
         RqGuard {
             rq: self,
-            irq_flags: Some(flags),
+            irqs: Restored(flags),
         }
     }
 
     /// Takes the lock if that is possible at once, even under the lock of any run queue,
     /// this one included.
-    pub(crate) fn try_lock(&self, _irqs_off: &ThisRq<'_>) -> Option<RqGuard<'_>> {
+    pub(crate) fn try_lock(&self, _irqs_off: &ThisRq<'_>) -> Option<RqGuard<'_, Off>> {
         // SAFETY: The run queue is there; the guard unlocks. IRQs are off.
         let locked = unsafe { bindings::raw_spin_rq_trylock(self.as_raw()) };
         // Lazily: a guard that is made unlocks when it is dropped.
         locked.then(|| RqGuard {
             rq: self,
-            irq_flags: None,
+            irqs: Off,
         })
     }
 }
@@ -399,6 +399,16 @@ impl Rq<Locked> {
         unsafe { bindings::scx_core_call_dispatch(self.cpu().as_u32() as i32, prev) };
     }
 
+    /// Whether tasks that were dispatched to other CPUs wait here for a moment when the lock can be
+    /// dropped.
+    pub(crate) fn has_deferred(&self) -> bool {
+        // SAFETY: The run queue is there.
+        let head = unsafe { addr_of!((*self.as_raw()).scx.ddsp_deferred_locals) };
+        // SAFETY: Initialized at boot, and changed under the lock only, which is held.
+        let first = unsafe { (*head).next };
+        !core::ptr::eq(first, head)
+    }
+
     /// Notes for core scheduling when `task` was dispatched.
     pub(crate) fn touch(&self, task: &Task) {
         // SAFETY: The lock is held, the task is there.
@@ -447,15 +457,43 @@ impl Drop for Balancing<'_> {
     }
 }
 
-/// The lock of a run queue, held.
+/// The lock of a run queue, held. IRQs are off, and what becomes of them then is `I`.
 #[must_use = "the lock is released when the guard is dropped"]
-pub(crate) struct RqGuard<'a> {
+pub(crate) struct RqGuard<'a, I: Irqs> {
     rq: &'a Rq,
-    /// To restore, if we turned IRQs off.
-    irq_flags: Option<c_ulong>,
+    irqs: I,
 }
 
-impl Deref for RqGuard<'_> {
+/// What becomes of IRQs with the end of a lock. A type, so that no unlock has to find out.
+pub(crate) trait Irqs {
+    /// # Safety
+    ///
+    /// `rq` is locked, and `self` is from when that was done.
+    unsafe fn unlock(&self, rq: *mut bindings::rq);
+}
+
+/// They were off before, and stay that.
+pub(crate) struct Off;
+
+impl Irqs for Off {
+    #[inline(always)]
+    unsafe fn unlock(&self, rq: *mut bindings::rq) {
+        // SAFETY: By the requirement of the trait.
+        unsafe { bindings::raw_spin_rq_unlock(rq) };
+    }
+}
+
+/// They are what they were before, as these flags say.
+pub(crate) struct Restored(c_ulong);
+
+impl Irqs for Restored {
+    unsafe fn unlock(&self, rq: *mut bindings::rq) {
+        // SAFETY: By the requirement of the trait.
+        unsafe { bindings::raw_spin_rq_unlock_irqrestore(rq, self.0) };
+    }
+}
+
+impl<I: Irqs> Deref for RqGuard<'_, I> {
     type Target = Rq<Locked>;
 
     fn deref(&self) -> &Rq<Locked> {
@@ -465,7 +503,7 @@ impl Deref for RqGuard<'_> {
     }
 }
 
-impl DerefMut for RqGuard<'_> {
+impl<I: Irqs> DerefMut for RqGuard<'_, I> {
     fn deref_mut(&mut self) -> &mut Rq<Locked> {
         // SAFETY: The lock is held, and by `&mut self` nobody borrows through this guard.
         // CAST: `repr(transparent)`, the state has no size.
@@ -473,16 +511,11 @@ impl DerefMut for RqGuard<'_> {
     }
 }
 
-impl Drop for RqGuard<'_> {
+impl<I: Irqs> Drop for RqGuard<'_, I> {
+    #[inline(always)]
     fn drop(&mut self) {
-        match self.irq_flags {
-            // SAFETY: The lock is held, and these are the flags from taking it.
-            Some(flags) => unsafe {
-                bindings::raw_spin_rq_unlock_irqrestore(self.rq.as_raw(), flags)
-            },
-            // SAFETY: The lock is held.
-            None => unsafe { bindings::raw_spin_rq_unlock(self.rq.as_raw()) },
-        }
+        // SAFETY: The guard is made when the lock has been taken, and this is its end.
+        unsafe { self.irqs.unlock(self.rq.as_raw()) };
     }
 }
 
@@ -589,6 +622,17 @@ pub(crate) struct KickRequests<'a> {
     pub(crate) idle: &'a Cpumask,
     pub(crate) preempt: &'a Cpumask,
     pub(crate) wait: &'a Cpumask,
+}
+
+impl KickRequests<'_> {
+    /// Drops them all.
+    pub(crate) fn clear(&self) {
+        for set in [self.kick, self.idle, self.preempt, self.wait] {
+            for cpu in set.iter() {
+                set.clear_atomic(cpu);
+            }
+        }
+    }
 }
 
 /// C's `cpumask_var_t`, which is a pointer with CONFIG_CPUMASK_OFFSTACK and an array without.

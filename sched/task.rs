@@ -173,9 +173,3 @@ pub(crate) fn need_resched() -> bool {
     // SAFETY: May be called anywhere.
     unsafe { bindings::need_resched() }
 }
-
-/// Whether this is an NMI, which may have come in the middle of anything, IRQs off or not.
-pub(crate) fn in_nmi() -> bool {
-    // SAFETY: May be called anywhere.
-    unsafe { bindings::in_nmi() }
-}

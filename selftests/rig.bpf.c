@@ -23,6 +23,8 @@ bool hold[RIG_CPUS];		/* the CPU leaves its queue alone */
 struct rig_cpu cpus[RIG_CPUS];
 struct rig_request req;
 
+struct rig_hand hand;		/* a task to be handed to another CPU */
+
 u32 ring;			/* ops.enqueue() of each of so many CPUs kicks the next */
 u64 ring_flags;
 u32 targets;			/* CPUs that are shot at, from 0 on */
@@ -112,9 +114,66 @@ static void shoot_from_op(void)
 	shoot();
 }
 
+static int spin_step(u32 i, void *ctx)
+{
+	return bpf_ktime_get_ns() >= READ_ONCE(spin_end);
+}
+
+/* Nothing in the kernel can stop it before its time. */
+static void spin(u64 ns)
+{
+	u32 i;
+
+	spin_end = bpf_ktime_get_ns() + ns;
+	bpf_for(i, 0, 1 << 10)
+		if (bpf_loop(1 << 23, spin_step, NULL, 0) < 1 << 23)
+			break;
+	__sync_fetch_and_add(&spun, 1);
+}
+
+static bool is_handed(struct task_struct *p)
+{
+	return hand.pid && p->pid == hand.pid;
+}
+
+static s32 hand_target(s32 cpu)
+{
+	return hand.cpus[cpu == hand.cpus[0]];
+}
+
+/* Long enough for that CPU to look for the task and not to find it. */
+static void hand_kick(s32 cpu)
+{
+	scx_bpf_kick_cpu(hand_target(cpu), hand.flags);
+	hand.kicks++;
+	spin(hand.ns);
+}
+
+static void hand_dispatch(struct task_struct *p, s32 cpu, u64 enq_flags)
+{
+	s32 target = hand_target(cpu);
+
+	scx_bpf_dispatch(p, hand.way == RIG_TO_LOCAL ? SCX_DSQ_LOCAL_ON | target : target, slice,
+			 enq_flags);
+}
+
+static void hand_over(struct task_struct *p, s32 cpu, u64 enq_flags)
+{
+	if (hand.way == RIG_KICK_FIRST)
+		hand_kick(cpu);
+	if (hand.way == RIG_FROM_DISPATCH)
+		hand.waits = 1;
+	else
+		hand_dispatch(p, cpu, enq_flags);
+	if (hand.way == RIG_KICK_LAST || hand.way == RIG_TO_LOCAL)
+		hand_kick(cpu);
+}
+
 s32 BPF_STRUCT_OPS(rig_select_cpu, struct task_struct *p, s32 prev_cpu,
 		   u64 wake_flags)
 {
+	if (is_handed(p) && hand.way == RIG_FROM_SELECT)
+		hand_kick(prev_cpu);
 	return prev_cpu;
 }
 
@@ -122,6 +181,11 @@ void BPF_STRUCT_OPS(rig_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
 	u64 dsq_id = cpu;
+
+	if (is_handed(p)) {
+		hand_over(p, cpu, enq_flags);
+		return;
+	}
 
 	if ((drop_workers && (p->flags & PF_WQ_WORKER)) ||
 	    (drop_pid && p->pid == drop_pid)) {
@@ -145,23 +209,6 @@ void BPF_STRUCT_OPS(rig_enqueue, struct task_struct *p, u64 enq_flags)
 	shoot_from_op();
 }
 
-static int spin_step(u32 i, void *ctx)
-{
-	return bpf_ktime_get_ns() >= READ_ONCE(spin_end);
-}
-
-/* Nothing in the kernel can stop it before its time. */
-static void spin(u64 ns)
-{
-	u32 i;
-
-	spin_end = bpf_ktime_get_ns() + ns;
-	bpf_for(i, 0, 1 << 10)
-		if (bpf_loop(1 << 23, spin_step, NULL, 0) < 1 << 23)
-			break;
-	__sync_fetch_and_add(&spun, 1);
-}
-
 void BPF_STRUCT_OPS(rig_dispatch, s32 cpu, struct task_struct *prev)
 {
 	u64 ns = spin_ns;
@@ -176,6 +223,18 @@ void BPF_STRUCT_OPS(rig_dispatch, s32 cpu, struct task_struct *prev)
 	if (ns && cpu == spin_cpu) {
 		spin_ns = 0;
 		spin(ns);
+	}
+
+	if (hand.waits && hand_target(cpu) != cpu && hand.cpus[cpu == hand.cpus[1]] == cpu) {
+		p = bpf_task_from_pid(hand.pid);
+		if (p) {
+			if (scx_bpf_task_cpu(p) == cpu) {
+				hand.waits = 0;
+				hand_dispatch(p, cpu, 0);
+				hand_kick(cpu);
+			}
+			bpf_task_release(p);
+		}
 	}
 
 	if (!trap) {
@@ -227,6 +286,8 @@ void BPF_STRUCT_OPS(rig_stopping, struct task_struct *p, bool runnable)
 {
 	struct rig_cpu *seen = cpu_seen(bpf_get_smp_processor_id());
 
+	if (runnable && is_handed(p) && hand.way == RIG_FROM_STOPPING)
+		hand_kick(scx_bpf_task_cpu(p));
 	seen->stop_slice = p->scx.slice;
 	seen->stops++;
 	for (int i = 0; i < RIG_TRAIL; i++)

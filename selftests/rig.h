@@ -54,6 +54,27 @@ struct rig_request {
 	unsigned long long done;	/* requests carried out */
 };
 
+/* How a task is handed to another CPU, by a kick that comes before it is there. */
+enum rig_way {
+	RIG_KICK_LAST,			/* ops.enqueue() dispatches it, then kicks */
+	RIG_KICK_FIRST,			/* the other way round */
+	RIG_FROM_SELECT,		/* ops.select_cpu() kicks, ops.enqueue() dispatches */
+	RIG_FROM_DISPATCH,		/* ops.dispatch() of its CPU does both */
+	RIG_TO_LOCAL,			/* as the first, but to the local DSQ */
+	RIG_FROM_STOPPING,		/* ops.stopping() kicks, ops.enqueue() dispatches */
+	RIG_WAYS,
+};
+
+struct rig_hand {
+	int pid;			/* this task, 0 for none */
+	int cpus[2];			/* goes from one of these to the other */
+	unsigned int way;
+	unsigned long long flags;	/* of the kick */
+	unsigned long long ns;		/* and so long after that the program goes on */
+	int waits;			/* it is for ops.dispatch() to do so */
+	unsigned long long kicks;
+};
+
 /* Kinds of kicks, as shot at random. */
 enum rig_kind {
 	RIG_PLAIN,

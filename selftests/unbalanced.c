@@ -13,7 +13,7 @@
 
 #include "harness.h"
 
-#define RT		2	/* an RT task spins, one above it comes and goes */
+#define RT		2	/* two tasks spin, RT ones as soon as they have had a turn */
 #define SIBLING		3	/* two tasks of sched_ext take turns, so that none is kept */
 #define TIMES		20
 #define SLICE		(5 * 1000 * 1000ULL)
@@ -25,18 +25,22 @@ static unsigned long long done(void)
 	return task_count(&tasks[0]) + task_count(&tasks[1]);
 }
 
-/* How often the sibling comes to a stop when the RT task has gone to sleep. */
-static int stops(struct task *sleeper)
+/*
+ * How often the sibling comes to a stop when another RT task comes first. One
+ * switch a time: the next one finds the sibling's task on its local DSQ.
+ */
+static int stops(struct task *hogs)
 {
 	int stopped = 0;
 
 	for (int i = 0; i < TIMES; i++) {
-		unsigned long long count = task_count(sleeper);
+		struct task *next = &hogs[(i + 1) % 2];
+		struct sched_param param = { .sched_priority = 1 + i };
+		unsigned long long count = task_count(next);
 
-		task_wake(sleeper);
-		if (!await(task_count(sleeper) > count, 2000 * MS) ||
-		    !task_asleep(sleeper, 2000 * MS))
-			die("the RT task is not run");
+		if (sched_setscheduler(next->pid, SCHED_FIFO, &param) ||
+		    !await(task_count(next) > count, 2000 * MS))
+			die("the RT tasks do not take turns");
 		/* not what it has done up to now */
 		usleep(MS);
 		count = done();
@@ -49,7 +53,7 @@ static int stops(struct task *sleeper)
 int main(void)
 {
 	bool stock = access("/sys/kernel/sched_ext/core", F_OK);
-	struct task hog, sleeper;
+	struct task hogs[2];
 	struct rig *rig;
 	int stopped;
 
@@ -68,15 +72,13 @@ int main(void)
 	counters_mark();
 	for (int i = 0; i < 2; i++)
 		tasks[i] = task_start(TASK_HOG, SIBLING, SCHED_EXT_POLICY, NULL);
-	sleeper = task_start(TASK_SLEEPER, RT, SCHED_FIFO, NULL);
-	if (!task_asleep(&sleeper, 2000 * MS) ||
-	    sched_setscheduler(sleeper.pid, SCHED_FIFO, &(struct sched_param){ .sched_priority = 60 }))
-		die("no RT task");
-	hog = task_start(TASK_HOG, RT, SCHED_FIFO, NULL);
-	if (!await(task_count(&hog) && task_count(&tasks[0]) && task_count(&tasks[1]), 2000 * MS))
+	for (int i = 0; i < 2; i++)
+		hogs[i] = task_start(TASK_HOG, RT, SCHED_OTHER, NULL);
+	if (!await(task_count(&tasks[0]) && task_count(&tasks[1]) && task_count(&hogs[0]) &&
+		   task_count(&hogs[1]), 2000 * MS))
 		die("the tasks do not run");
 
-	stopped = stops(&sleeper);
+	stopped = stops(hogs);
 	if (stock)
 		result(stopped, "the stock kernel has a sibling idle that was not balanced");
 	else
@@ -84,10 +86,10 @@ int main(void)
 		       "a sibling that was not balanced goes on");
 	result(sched_ext_is("enabled") && !rig->data->uei.kind, "the scheduler is content");
 
-	task_stop(&hog);
-	task_stop(&sleeper);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
+		task_stop(&hogs[i]);
 		task_stop(&tasks[i]);
+	}
 	rig_stop(rig);
 	rig__destroy(rig);
 	ksft_finished();

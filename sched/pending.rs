@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kicks that wait for the end of what they came amid.
+//!
+//! What a program of the BPF scheduler dispatches takes effect when it has returned: only then is
+//! the task on its DSQ. Whom it kicked, before or after the call that dispatches, is to find that.
+//!
+//! A CPU's kicks are kept by that CPU alone, with IRQs off, and are gone before it takes IRQs again
+//! or when its irq_work has run.
+
+use super::{
+    mailbox::Requests,
+    rq::ThisRq, //
+};
+use crate::{
+    bindings,
+    compat::cpu::CpuId, //
+};
+use core::{
+    cell::Cell,
+    mem::size_of,
+    ptr::addr_of, //
+};
+use kernel::bindings::{
+    scx_kf_mask_SCX_KF_DISPATCH as KF_DISPATCH,
+    scx_kf_mask_SCX_KF_ENQUEUE as KF_ENQUEUE,
+    scx_kf_mask_SCX_KF_SELECT_CPU as KF_SELECT_CPU, //
+};
+
+/// How many CPUs can be kicked amid one operation without a set of all.
+const NR_KICKS: usize = 7;
+
+/// Who kicks.
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// No operation of the BPF scheduler with a run queue locked: a timer, a syscall, a program that
+    /// traces, this module.
+    Outside,
+    /// `ops.dispatch()`, `ops.enqueue()` or `ops.select_cpu()`. When what they dispatch has taken
+    /// effect we are called again.
+    Dispatcher,
+    /// Another operation. We are not called again, and a task may be enqueued after it.
+    Operation,
+    /// An NMI, whatever it came amid.
+    Nmi,
+}
+
+impl Caller {
+    /// In what this CPU is.
+    #[inline]
+    pub(crate) fn now() -> Self {
+        // SAFETY: May be called anywhere.
+        let mask = unsafe { bindings::rust_scx_kf_mask() };
+        Self::from_mask(mask)
+    }
+
+    #[inline]
+    fn from_mask(mask: u32) -> Self {
+        if mask == 0 {
+            Self::Outside
+        } else if mask == bindings::RUST_SCX_IN_NMI {
+            Self::Nmi
+        } else if mask & (KF_DISPATCH | KF_ENQUEUE | KF_SELECT_CPU) != 0 {
+            Self::Dispatcher
+        } else {
+            Self::Operation
+        }
+    }
+}
+
+/// The kicks of one CPU that are still to be carried out. All zeroes: none.
+#[repr(C)]
+pub(crate) struct Pending {
+    /// How many of the kicks are in use; these come first.
+    len: Cell<usize>,
+    /// Whether the irq_work is to put them off once more.
+    put_off: Cell<bool>,
+    kicks: [Kick; NR_KICKS],
+}
+
+#[repr(C)]
+struct Kick {
+    cpu: Cell<usize>,
+    requests: Cell<Requests>,
+}
+
+const _: () = assert!(size_of::<Pending>() == size_of::<bindings::rust_scx_pending>());
+
+impl Pending {
+    /// Those of this CPU.
+    ///
+    /// # Context
+    ///
+    /// No NMI.
+    #[inline]
+    pub(crate) fn of<'a>(this_rq: &'a ThisRq<'_>) -> &'a Self {
+        // SAFETY: Valid by `percpu::of`, as long as there is code of ours to run.
+        let words = unsafe { addr_of!((*this_rq.pcpu()).pending) };
+        // CAST: The same size; all zeroes are valid.
+        // SAFETY: As above. Nobody else has a reference, as IRQs are off as long as there is a
+        // `ThisRq`, and NMIs have none.
+        unsafe { &*words.cast::<Self>() }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len.get() == 0
+    }
+
+    /// Adds a kick. False if there is no room for another CPU.
+    pub(crate) fn add(&self, cpu: CpuId, requests: Requests) -> bool {
+        let number = cpu.as_u32() as usize;
+        let len = self.len.get();
+        let used = self.kicks.get(..len).unwrap_or(&[]);
+
+        if let Some(kick) = used.iter().find(|kick| kick.cpu.get() == number) {
+            kick.requests.set(kick.requests.get().and(requests));
+        } else if let Some(kick) = self.kicks.get(len) {
+            kick.cpu.set(number);
+            kick.requests.set(requests);
+            self.len.set(len.wrapping_add(1));
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Takes one out.
+    pub(crate) fn take(&self) -> Option<(CpuId, Requests)> {
+        let last = self.len.get().checked_sub(1)?;
+        self.len.set(last);
+        let kick = self.kicks.get(last)?;
+        let cpu = CpuId::from_u32(kick.cpu.get() as u32)?;
+        Some((cpu, kick.requests.get()))
+    }
+
+    /// Has the next run of the irq_work do nothing but call for another.
+    pub(crate) fn put_off(&self) {
+        self.put_off.set(true);
+    }
+
+    /// Whether it was put off since this was last asked.
+    pub(crate) fn take_put_off(&self) -> bool {
+        self.put_off.replace(false)
+    }
+}
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        assert_eq,
+        kunit_tests, //
+    };
+    use kernel::bindings::{
+        scx_kf_mask_SCX_KF_CPU_RELEASE as KF_CPU_RELEASE,
+        scx_kf_mask_SCX_KF_REST as KF_REST,
+        scx_kf_mask_SCX_KF_UNLOCKED as KF_UNLOCKED, //
+    };
+
+    kunit_tests!(rust_scx_pending: [
+        who_kicks_goes_by_what_it_may_call,
+        all_zeroes_is_nothing,
+        what_is_added_is_taken_once,
+        a_cpu_is_kicked_once_for_all_requests,
+        there_is_no_room_for_one_too_many,
+        is_put_off_once,
+    ]);
+
+    fn pending() -> Pending {
+        Pending {
+            len: Cell::new(0),
+            put_off: Cell::new(false),
+            kicks: core::array::from_fn(|_| Kick {
+                cpu: Cell::new(0),
+                requests: Cell::new(Requests::NONE),
+            }),
+        }
+    }
+
+    fn cpu() -> Option<CpuId> {
+        CpuId::from_u32(0)
+    }
+
+    fn who_kicks_goes_by_what_it_may_call() {
+        let is = |mask, caller| assert!(Caller::from_mask(mask) == caller);
+        is(KF_UNLOCKED, Caller::Outside);
+        is(bindings::RUST_SCX_IN_NMI, Caller::Nmi);
+        is(KF_DISPATCH, Caller::Dispatcher);
+        is(KF_ENQUEUE, Caller::Dispatcher);
+        is(KF_ENQUEUE | KF_SELECT_CPU, Caller::Dispatcher);
+        // Those that are nested.
+        is(KF_DISPATCH | KF_REST, Caller::Dispatcher);
+        is(KF_CPU_RELEASE | KF_ENQUEUE, Caller::Dispatcher);
+        is(KF_CPU_RELEASE, Caller::Operation);
+        is(KF_REST, Caller::Operation);
+    }
+
+    fn all_zeroes_is_nothing() {
+        let pending = pending();
+        assert!(pending.is_empty());
+        assert!(pending.take().is_none());
+        assert!(pending.is_empty());
+    }
+
+    fn what_is_added_is_taken_once() {
+        let pending = pending();
+        let Some(cpu) = cpu() else { return };
+        assert!(pending.add(cpu, Requests::IDLE));
+        assert!(!pending.is_empty());
+        assert!(pending.take() == Some((cpu, Requests::IDLE)));
+        assert!(pending.is_empty() && pending.take().is_none());
+    }
+
+    fn a_cpu_is_kicked_once_for_all_requests() {
+        let pending = pending();
+        let Some(cpu) = cpu() else { return };
+        assert!(pending.add(cpu, Requests::IDLE));
+        assert!(pending.add(cpu, Requests::RESCHED));
+        assert!(pending.take() == Some((cpu, Requests::IDLE.and(Requests::RESCHED))));
+        assert!(pending.is_empty());
+    }
+
+    fn there_is_no_room_for_one_too_many() {
+        let pending = pending();
+        let Some(cpu) = cpu() else { return };
+        for (number, kick) in pending.kicks.iter().enumerate() {
+            kick.cpu.set(number.wrapping_add(1));
+        }
+        pending.len.set(NR_KICKS - 1);
+        assert!(pending.add(cpu, Requests::IDLE));
+        assert!(pending.add(cpu, Requests::IDLE));
+        pending.len.set(NR_KICKS);
+        if let Some(kick) = pending.kicks.last() {
+            kick.cpu.set(NR_KICKS);
+        }
+        assert!(!pending.add(cpu, Requests::IDLE));
+        assert_eq!(pending.len.get(), NR_KICKS);
+    }
+
+    fn is_put_off_once() {
+        let pending = pending();
+        assert!(!pending.take_put_off());
+        pending.put_off();
+        assert!(pending.take_put_off());
+        assert!(!pending.take_put_off());
+    }
+}

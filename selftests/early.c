@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A kick that comes before what it is about: a BPF scheduler dispatches a task and
+ * kicks the CPU that is to run it, or the other way round. The task gets to its DSQ
+ * when the program has returned. The CPU that was kicked must look for it after that:
+ * if it does so before it idles again, and nobody tells it once more.
+ */
+#include <limits.h>
+#include <sched.h>
+
+#include "harness.h"
+
+#define FIRST		1
+#define SECOND		2
+#define ROUNDS		10
+
+static struct rig *rig;
+
+static void allow_both(pid_t pid)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(FIRST, &cpus);
+	CPU_SET(SECOND, &cpus);
+	if (sched_setaffinity(pid, sizeof(cpus), &cpus))
+		ksft_exit_fail_perror("sched_setaffinity");
+}
+
+/* One that is asleep, or gives way by itself. */
+static void test(struct task *task, enum rig_way way, unsigned long long flags, const char *what)
+{
+	int lost = 0;
+
+	rig->bss->hand.pid = task->pid;
+	rig->bss->hand.way = way;
+	rig->bss->hand.flags = flags;
+	rig->bss->hand.kicks = 0;
+	counters_mark();
+	for (int i = 0; i < ROUNDS; i++) {
+		unsigned long long count;
+
+		if (way != RIG_FROM_STOPPING && !task_asleep(task, 1000 * MS))
+			die("the task does not sleep");
+		count = task_count(task);
+		task_wake(task);
+		if (await(task_count(task) > count, 500 * MS))
+			continue;
+		lost++;
+		kick(rig, FIRST, 0);
+		kick(rig, SECOND, 0);
+		if (!await(task_count(task) > count, 2000 * MS))
+			break;
+	}
+	if (lost)
+		note("%d of %d kicks were of no use", lost, ROUNDS);
+	result(!lost && rig->bss->hand.kicks >= ROUNDS && counted("kick_noted", ROUNDS, LONG_MAX),
+	       "a task is found by the CPU that was kicked for it, %s", what);
+}
+
+int main(void)
+{
+	unsigned long long kinds[] = { KICK_IDLE, 0 };
+	struct task task, yielder;
+
+	harness_init();
+	ksft_set_plan(13);
+	if (sysconf(_SC_NPROCESSORS_ONLN) <= SECOND)
+		die("%d CPUs are needed", SECOND + 1);
+	stay_on(0);
+	rig = rig_load(false, 0);
+	rig->bss->hand.cpus[0] = FIRST;
+	rig->bss->hand.cpus[1] = SECOND;
+	rig->bss->hand.ns = 1000 * 1000;
+	if (rig_start(rig))
+		die("cannot enable the scheduler");
+	task = task_start(TASK_SLEEPER, FIRST, SCHED_EXT_POLICY, NULL);
+	if (!task_asleep(&task, 2000 * MS))
+		die("the task does not start");
+	allow_both(task.pid);
+
+	for (int i = 0; i < 2; i++) {
+		test(&task, RIG_KICK_LAST, kinds[i], i ? "plainly, after it was dispatched" :
+						     "if idle, after it was dispatched");
+		test(&task, RIG_KICK_FIRST, kinds[i], i ? "plainly, before that" : "if idle, before that");
+		test(&task, RIG_FROM_SELECT, kinds[i], i ? "plainly, from select_cpu()" :
+						       "if idle, from select_cpu()");
+		test(&task, RIG_FROM_DISPATCH, kinds[i], i ? "plainly, from dispatch()" :
+							 "if idle, from dispatch()");
+		test(&task, RIG_TO_LOCAL, kinds[i], i ? "plainly, on its local DSQ" :
+						    "if idle, on its local DSQ");
+	}
+	rig->bss->hand.pid = 0;
+	yielder = task_start(TASK_YIELDER, FIRST, SCHED_EXT_POLICY, NULL);
+	if (!await(task_count(&yielder) > 0, 2000 * MS))
+		die("the task does not start");
+	allow_both(yielder.pid);
+	for (int i = 0; i < 2; i++)
+		test(&yielder, RIG_FROM_STOPPING, kinds[i], i ? "plainly, from stopping()" :
+							  "if idle, from stopping()");
+	result(sched_ext_is("enabled") && !rig->data->uei.kind, "the scheduler is content");
+
+	rig->bss->hand.pid = 0;
+	task_stop(&yielder);
+	task_stop(&task);
+	rig_stop(rig);
+	rig__destroy(rig);
+	ksft_finished();
+}
