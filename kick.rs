@@ -66,6 +66,7 @@ use crate::{
         },
         pass::PassState,
         pending::{
+            Added,
             Caller,
             Pending, //
         },
@@ -130,22 +131,29 @@ pub(crate) fn disable() {
 #[doc(alias = "scx_bpf_kick_cpu")]
 #[inline(always)]
 pub(crate) fn kick(this_rq: ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
-    let outcome = request(&this_rq, cpu, flags);
+    if let Some(outcome) = request(&this_rq, cpu, flags) {
+        tell(&this_rq, cpu, flags, outcome);
+    }
+}
+
+/// Counts what came of a kick, and shows it.
+#[inline(always)]
+fn tell(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags, outcome: Counter) {
     this_rq.count(outcome);
     trace::kick(cpu, flags.to_bits(), outcome);
 }
 
-/// As [`kick`]. Says what came of it, by the name of its counter.
+/// As [`kick`]. Says what came of it, by the name of its counter; `None` if that is still to come.
 #[inline(always)]
-fn request(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) -> Counter {
+fn request(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) -> Option<Counter> {
     // A tracing program may kick at any time. There is nothing to be asked for then.
     if Waits::of(this_rq).is_none() {
-        return counter::KICK_NO_SCHEDULER;
+        return Some(counter::KICK_NO_SCHEDULER);
     }
 
     // While the machine suspends, an irq_work may wait for an IRQ that never comes.
     if this_rq.has(Flags::BYPASSING) {
-        return counter::KICK_BYPASSED;
+        return Some(counter::KICK_BYPASSED);
     }
 
     let request = if flags.has(KickFlags::IDLE) {
@@ -169,11 +177,10 @@ fn request(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) -> Counter {
         this_rq.count(counter::KICK_WAIT);
     }
     match Caller::now() {
-        Caller::Outside if !wait => return at_once(this_rq, cpu, request),
-        caller if wait || caller == Caller::Nmi => note(*this_rq, cpu, request, wait),
+        Caller::Outside if !wait => Some(at_once(this_rq, cpu, request)),
+        caller if wait || caller == Caller::Nmi => Some(note(*this_rq, cpu, request, wait)),
         caller => keep(this_rq, cpu, request, caller),
     }
-    counter::KICK_NOTED
 }
 
 #[cold]
@@ -196,18 +203,27 @@ fn at_once(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Counter {
     try_now(this_rq, cpu, request).unwrap_or_else(|| leave(this_rq, cpu, request))
 }
 
-/// Keeps a request until the operation that it is from has taken effect.
+/// Keeps a request until the operation that it is from has taken effect. Says what came of it if that
+/// is known now.
 ///
 /// # Context
 ///
 /// As [`kick`], from an operation of the BPF scheduler.
 #[inline(always)]
-fn keep(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests, caller: Caller) {
-    if !Pending::of(this_rq).add(cpu, request) {
-        note(*this_rq, cpu, request, false);
-    } else if caller == Caller::Operation {
+fn keep(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests, caller: Caller) -> Option<Counter> {
+    // Its own irq_work comes after the operation in any case.
+    if cpu == this_rq.cpu() {
+        return Some(leave(this_rq, cpu, request));
+    }
+    let outcome = match Pending::of(this_rq).add(cpu, request) {
+        Added::First => None,
+        Added::More => Some(counter::KICK_COALESCED),
+        Added::NoRoom => return Some(note(*this_rq, cpu, request, false)),
+    };
+    if caller == Caller::Operation {
         call(this_rq);
     }
+    outcome
 }
 
 /// Carries out what was kept: what the BPF scheduler has dispatched is there now.
@@ -226,8 +242,9 @@ pub(crate) fn carry_out_pending(this_rq: &ThisRq<'_>) {
 #[inline(never)]
 fn carry_out_all(this_rq: &ThisRq<'_>) {
     let pending = Pending::of(this_rq);
-    while let Some((cpu, request)) = pending.take() {
-        this_rq.count(at_once(this_rq, cpu, request));
+    while let Some((cpu, requests)) = pending.take() {
+        let outcome = at_once(this_rq, cpu, requests);
+        tell(this_rq, cpu, requests.into(), outcome);
     }
 }
 
@@ -312,12 +329,14 @@ fn leave(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Counter {
     counter::KICK_LEFT
 }
 
-/// Does what has been asked of the CPU of `rq`, and says what came of it.
+/// Does what has been asked of the CPU of `rq`, which is not [searching](is_searching), and says what
+/// came of it.
 #[inline(always)]
 fn carry_out(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, requests: Requests) -> Counter {
     if is_above(rq) {
         counter::KICK_HIGHER_CLASS
-    } else if !requests.has(Requests::RESCHED) && can_skip_idle_kick(rq) {
+    } else if !requests.has(Requests::RESCHED) && !rq.curr().is_idle() {
+        // It is not searching, and will before it idles.
         counter::KICK_IDLE_SKIPPED
     } else {
         resched(this_rq, rq, requests.has(Requests::PREEMPT));
@@ -340,7 +359,7 @@ fn resched(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, preempt: bool) {
 
 /// Notes a request on the executing CPU, for its irq_work.
 #[inline(never)]
-fn note(this_rq: ThisRq<'_>, cpu: CpuId, request: Requests, wait: bool) {
+fn note(this_rq: ThisRq<'_>, cpu: CpuId, request: Requests, wait: bool) -> Counter {
     let requests = this_rq.kick_requests();
 
     if request == Requests::IDLE {
@@ -356,6 +375,7 @@ fn note(this_rq: ThisRq<'_>, cpu: CpuId, request: Requests, wait: bool) {
         requests.kick.set_atomic(cpu);
     }
     call_for_sets(&this_rq);
+    counter::KICK_NOTED
 }
 
 /// Has the irq_work look at the sets of this CPU.
@@ -476,7 +496,11 @@ fn kick_one_cpu(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, cpu: CpuId) -
 
     let outcome = if searching {
         drop(rq);
-        let preempt = if preempt { Requests::PREEMPT } else { Requests::RESCHED };
+        let preempt = if preempt {
+            Requests::PREEMPT
+        } else {
+            Requests::RESCHED
+        };
         leave(this_rq, cpu, Requests::RESCHED.and(preempt))
     } else {
         resched(this_rq, &mut rq, preempt);
@@ -520,14 +544,6 @@ fn kick_one_cpu_if_idle(this_rq: &ThisRq<'_>, cpu: CpuId) {
         }
     };
     this_rq.count(outcome);
-}
-
-/// Whether the CPU of `rq` will ask the BPF scheduler before it goes idle in any case.
-///
-/// That it does not idle now is not enough: in the middle of a balance it may just have failed to
-/// find anything, and be about to.
-fn can_skip_idle_kick(rq: &Rq<Locked>) -> bool {
-    !rq.curr().is_idle() && !rq.has(Flags::IN_BALANCE)
 }
 
 /// Whether `cpu` takes kicks. A CPU on its way down or up may need its own to get on.

@@ -4,6 +4,7 @@
 //!
 //! C header: [`include/linux/sched/ext_core.h`](srctree/include/linux/sched/ext_core.h)
 
+use super::mailbox::Requests;
 use crate::bindings;
 
 /// Flags of `scx_bpf_kick_cpu()`.
@@ -35,6 +36,19 @@ impl KickFlags {
     }
 }
 
+/// The flags that ask for so much, and no more.
+impl From<Requests> for KickFlags {
+    fn from(requests: Requests) -> Self {
+        if requests.has(Requests::PREEMPT) {
+            Self::PREEMPT
+        } else if requests.has(Requests::RESCHED) {
+            Self::NONE
+        } else {
+            Self::IDLE
+        }
+    }
+}
+
 #[cfg(CONFIG_KUNIT)]
 mod tests {
     use super::*;
@@ -49,6 +63,7 @@ mod tests {
         has_what_was_passed,
         none_has_none,
         unknown_bits_are_ignored_and_kept,
+        requests_have_flags,
     ]);
 
     fn each_is_one_bit() {
@@ -76,5 +91,20 @@ mod tests {
         assert!(!flags.has(KickFlags::PREEMPT));
         // Tracepoints show them.
         assert_eq!(flags.to_bits(), 1 << 63 | KickFlags::IDLE.to_bits());
+    }
+
+    fn requests_have_flags() {
+        let bits = |requests| KickFlags::from(requests).to_bits();
+        assert_eq!(bits(Requests::IDLE), KickFlags::IDLE.to_bits());
+        assert_eq!(bits(Requests::RESCHED), KickFlags::NONE.to_bits());
+        assert_eq!(
+            bits(Requests::RESCHED.and(Requests::PREEMPT)),
+            KickFlags::PREEMPT.to_bits()
+        );
+        // Whoever is told to reschedule need not idle.
+        assert_eq!(
+            bits(Requests::RESCHED.and(Requests::IDLE)),
+            KickFlags::NONE.to_bits()
+        );
     }
 }

@@ -68,6 +68,17 @@ impl Caller {
     }
 }
 
+/// What came of adding a kick.
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(crate) enum Added {
+    /// It is the first for its CPU.
+    First,
+    /// There is one for that CPU, which is for all that was asked for now.
+    More,
+    /// There is no room for another CPU.
+    NoRoom,
+}
+
 /// The kicks of one CPU that are still to be carried out. All zeroes: none.
 #[repr(C)]
 pub(crate) struct Pending {
@@ -107,22 +118,23 @@ impl Pending {
         self.len.get() == 0
     }
 
-    /// Adds a kick. False if there is no room for another CPU.
-    pub(crate) fn add(&self, cpu: CpuId, requests: Requests) -> bool {
+    /// Adds a kick.
+    pub(crate) fn add(&self, cpu: CpuId, requests: Requests) -> Added {
         let number = cpu.as_u32() as usize;
         let len = self.len.get();
         let used = self.kicks.get(..len).unwrap_or(&[]);
 
         if let Some(kick) = used.iter().find(|kick| kick.cpu.get() == number) {
             kick.requests.set(kick.requests.get().and(requests));
+            Added::More
         } else if let Some(kick) = self.kicks.get(len) {
             kick.cpu.set(number);
             kick.requests.set(requests);
             self.len.set(len.wrapping_add(1));
+            Added::First
         } else {
-            return false;
+            Added::NoRoom
         }
-        true
     }
 
     /// Takes one out.
@@ -207,7 +219,7 @@ mod tests {
     fn what_is_added_is_taken_once() {
         let pending = pending();
         let Some(cpu) = cpu() else { return };
-        assert!(pending.add(cpu, Requests::IDLE));
+        assert!(pending.add(cpu, Requests::IDLE) == Added::First);
         assert!(!pending.is_empty());
         assert!(pending.take() == Some((cpu, Requests::IDLE)));
         assert!(pending.is_empty() && pending.take().is_none());
@@ -216,8 +228,8 @@ mod tests {
     fn a_cpu_is_kicked_once_for_all_requests() {
         let pending = pending();
         let Some(cpu) = cpu() else { return };
-        assert!(pending.add(cpu, Requests::IDLE));
-        assert!(pending.add(cpu, Requests::RESCHED));
+        assert!(pending.add(cpu, Requests::IDLE) == Added::First);
+        assert!(pending.add(cpu, Requests::RESCHED) == Added::More);
         assert!(pending.take() == Some((cpu, Requests::IDLE.and(Requests::RESCHED))));
         assert!(pending.is_empty());
     }
@@ -229,13 +241,13 @@ mod tests {
             kick.cpu.set(number.wrapping_add(1));
         }
         pending.len.set(NR_KICKS - 1);
-        assert!(pending.add(cpu, Requests::IDLE));
-        assert!(pending.add(cpu, Requests::IDLE));
+        assert!(pending.add(cpu, Requests::IDLE) == Added::First);
+        assert!(pending.add(cpu, Requests::IDLE) == Added::More);
         pending.len.set(NR_KICKS);
         if let Some(kick) = pending.kicks.last() {
             kick.cpu.set(NR_KICKS);
         }
-        assert!(!pending.add(cpu, Requests::IDLE));
+        assert!(pending.add(cpu, Requests::IDLE) == Added::NoRoom);
         assert_eq!(pending.len.get(), NR_KICKS);
     }
 

@@ -54,7 +54,8 @@ static void test(struct task *task, enum rig_way way, unsigned long long flags, 
 	}
 	if (lost)
 		note("%d of %d kicks were of no use", lost, ROUNDS);
-	result(!lost && rig->bss->hand.kicks >= ROUNDS && counted("kick_noted", ROUNDS, LONG_MAX),
+	result(!lost && rig->bss->hand.kicks >= ROUNDS &&
+	       counted(flags ? "kick_idle" : "kick_plain", ROUNDS, LONG_MAX),
 	       "a task is found by the CPU that was kicked for it, %s", what);
 }
 

@@ -393,6 +393,39 @@ static void test_bound(void)
 	task_stop(&spinner);
 }
 
+/*
+ * Who has to wait is the task that kicks, and what of sched_ext comes after it. An RT
+ * task that is woken meanwhile has done its work before the wait is given up.
+ */
+static void test_above(void)
+{
+	struct task spinner = task_start(TASK_SPINNER, TARGET, SCHED_EXT_POLICY, rig);
+	struct task rt = task_start(TASK_SLEEPER, SELF, SCHED_FIFO, NULL);
+	bool ok = false;
+
+	for (int try = 0; !ok && try < 5; try++) {
+		unsigned long long count;
+
+		if (!task_asleep(&rt, LONG))
+			die("the RT task does not sleep");
+		count = task_count(&rt);
+		order_spin(&spinner, SPIN_MS, true);
+		counters_mark();
+		order_waits(&waiter, MASK(TARGET), KICK_WAIT, 1);
+		if (!await(moved("waits"), 100 * MS))
+			continue;
+		task_wake(&rt);
+		ok = await(task_count(&rt) > count, LONG) && counted("wait_timeouts", 0, 0) &&
+		     spinning(&spinner);
+		carried_out(&waiter, LONG);
+		carried_out(&spinner, LONG);
+	}
+	outcome(ok && counted("wait_rescheds", 1, LONG_MAX),
+		"a task of a higher class does not wait for what another one has kicked");
+	task_stop(&rt);
+	task_stop(&spinner);
+}
+
 /* One callback that waits for more CPUs than there are records. */
 static void test_many(void)
 {
@@ -530,7 +563,7 @@ static void test_cancel(void)
 int main(void)
 {
 	harness_init();
-	ksft_set_plan(27);
+	ksft_set_plan(28);
 	if (sysconf(_SC_NPROCESSORS_ONLN) <= OTHER)
 		die("4 CPUs are needed");
 	if (test_module_insert("scx_spin"))
@@ -550,6 +583,7 @@ int main(void)
 	test_affinity_changes();
 	test_hotplug();
 	test_bound();
+	test_above();
 	test_many();
 	test_visibility();
 	result(sched_ext_is("enabled") && !rig->data->uei.kind, "no wait upset the scheduler");
