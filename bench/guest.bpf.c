@@ -25,7 +25,8 @@ u32 consume;			/* so many of them, one for each call */
 s32 crowd;			/* a process whose threads wait in the DSQ for ever */
 u64 crowded;			/* how many */
 
-s32 kicker;			/* when this task runs ... */
+s32 kicker;			/* when this task is enqueued ... */
+bool as_it_runs;		/* ... or, if so, when it runs ... */
 u32 targets;			/* ... kick so many CPUs, once ... */
 s32 target[BENCH_TARGETS];
 u64 kick_flags;
@@ -50,10 +51,23 @@ s32 BPF_STRUCT_OPS(bench_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wa
 	return prev_cpu;
 }
 
+static void kick_all(struct task_struct *p, bool runs)
+{
+	u32 nr = targets, i;
+
+	if (!nr || p->pid != kicker || runs != as_it_runs)
+		return;
+	targets = 0;
+	bpf_for(i, 0, nr)
+		scx_bpf_kick_cpu(target[i & (BENCH_TARGETS - 1)], kick_flags);
+	kicked++;
+}
+
 void BPF_STRUCT_OPS(bench_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	s32 pid = p->pid;
 
+	kick_all(p, false);
 	if (crowd && p->tgid == crowd && pid != crowd) {
 		scx_bpf_dispatch(p, BENCH_DSQ, slice, enq_flags);
 		__sync_fetch_and_add(&crowded, 1);
@@ -118,15 +132,8 @@ void BPF_STRUCT_OPS(bench_dispatch, s32 cpu, struct task_struct *prev)
 
 void BPF_STRUCT_OPS(bench_running, struct task_struct *p)
 {
-	u32 nr = targets, i;
-
 	running[bpf_get_smp_processor_id() & (BENCH_CPUS - 1)] = p->pid;
-	if (!nr || p->pid != kicker)
-		return;
-	targets = 0;
-	bpf_for(i, 0, nr)
-		scx_bpf_kick_cpu(target[i & (BENCH_TARGETS - 1)], kick_flags);
-	kicked++;
+	kick_all(p, true);
 }
 
 s32 BPF_STRUCT_OPS_SLEEPABLE(bench_init)

@@ -376,8 +376,9 @@ static long ipis(void)
 }
 
 /*
- * We are a task of sched_ext, and each time we wake up ops.running() kicks: with
- * interrupts off and a run queue locked, as schedulers do.
+ * We are a task of sched_ext, and when we wake up ops.enqueue() or ops.running() kicks:
+ * with interrupts off and a run queue locked, as schedulers do. Or kicks none, to know
+ * what a wakeup takes by itself.
  */
 static void kicks_of(const char *name, unsigned long long flags, int nr)
 {
@@ -391,7 +392,7 @@ static void kicks_of(const char *name, unsigned long long flags, int nr)
 
 		phase("kick.%s %d", name, nr);
 		skel->bss->targets = nr;
-		if (!await(at(&skel->bss->kicked) > before, 1000 * MS))
+		if (nr && !await(at(&skel->bss->kicked) > before, 1000 * MS))
 			die("there was no kick");
 		usleep(MS);
 		mark_end();
@@ -407,6 +408,7 @@ static void polls(void)
 	usleep(2000 * MS);
 	skel->bss->kicker = getpid();
 	become(EXT);
+	kicks_of("none", 0, 0);
 	kicks_of("plain-polling", 0, 1);
 	become(SCHED_OTHER);
 	unload();
@@ -420,6 +422,10 @@ static void kicks(int most)
 	usleep(2000 * MS);
 	skel->bss->kicker = getpid();
 	become(EXT);
+	kicks_of("none", 0, 0);
+	skel->bss->as_it_runs = true;
+	kicks_of("running", 0, 1);
+	skel->bss->as_it_runs = false;
 	for (int nr = 1; nr <= most; nr += most - 1 ?: 1) {
 		kicks_of("plain-idle", 0, nr);
 		kicks_of("idle-hit", KICK_IDLE, nr);
