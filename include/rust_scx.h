@@ -124,7 +124,6 @@ struct rust_scx_pcpu {
 	/* Rust's struct Waits, NULL while no scheduler is enabled; under RCU */
 	void __rcu		*waits;
 
-	struct scx_dispatch_q	*global_dsq;	/* of this CPU's node */
 	/* user DSQs that this CPU has looked up, by the lowest bits of their IDs */
 	struct rust_scx_known_dsq known_dsqs[RUST_SCX_KNOWN_DSQS];
 

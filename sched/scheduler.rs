@@ -4,26 +4,27 @@
 //!
 //! C header: [`include/linux/sched/ext_core.h`](srctree/include/linux/sched/ext_core.h)
 
-use super::{
-    cpumask,
-    percpu, //
-};
+#[cfg(CONFIG_USE_PERCPU_NUMA_NODE_ID)]
+use super::percpu;
 use crate::{
     bindings,
     compat::{
         cpu::CpuId,
         sync::atomic::{
+            Acquire,
             Atomic,
+            Load,
             Relaxed, //
         },
     },
 };
-use core::ptr::{
-    addr_of,
-    addr_of_mut,
-    NonNull, //
+#[cfg(CONFIG_USE_PERCPU_NUMA_NODE_ID)]
+use core::ptr::addr_of;
+use core::ptr::NonNull;
+use kernel::{
+    bindings::scx_dispatch_q,
+    ffi::c_int, //
 };
-use kernel::bindings::scx_dispatch_q;
 
 /// A set of properties of a BPF scheduler, `enum scx_core_flags`.
 #[derive(Copy, Clone)]
@@ -34,6 +35,7 @@ static FLAGS: Atomic = Atomic::new(0);
 
 /// Pointers of its [`bindings::scx_core_args`], 0 before the first.
 static DSP_CTX: Atomic = Atomic::new(0);
+static GLOBAL_DSQS: Atomic = Atomic::new(0);
 static EXIT_KIND: Atomic = Atomic::new(0);
 static DSQ_GEN: Atomic = Atomic::new(0);
 
@@ -73,14 +75,7 @@ pub(crate) unsafe fn set(args: &bindings::scx_core_args) {
     DSP_CTX.store(args.dsp_ctx as usize, Relaxed);
     EXIT_KIND.store(args.exit_kind as usize, Relaxed);
     DSQ_GEN.store(args.dsq_gen as usize, Relaxed);
-    for cpu in cpumask::possible().iter() {
-        // SAFETY: A `CpuId` is in range.
-        let node = unsafe { bindings::cpu_to_node(cpu.as_u32()) };
-        // SAFETY: By the requirement above; the array has a DSQ for each node.
-        let dsq = unsafe { args.global_dsqs.add(node as usize).read() };
-        // SAFETY: Valid by `percpu::of`, and nobody reads it while no task is on sched_ext.
-        unsafe { addr_of_mut!((*percpu::of(cpu)).global_dsq).write(dsq) };
-    }
+    GLOBAL_DSQS.store(args.global_dsqs as usize, Relaxed);
     FLAGS.store(args.flags as usize, Relaxed);
 }
 
@@ -112,16 +107,34 @@ pub(super) fn dsp_ctx() -> Option<NonNull<bindings::scx_dsp_ctx>> {
 /// The global DSQ of the node of `cpu`, there forever once a scheduler was enabled.
 #[inline]
 pub(super) fn global_dsq(cpu: CpuId) -> Option<NonNull<scx_dispatch_q>> {
-    // SAFETY: Valid by `percpu::of`. Written by `set`, under the condition there.
-    NonNull::new(unsafe { addr_of!((*percpu::of(cpu)).global_dsq).read() })
+    let dsqs = NonNull::new(GLOBAL_DSQS.load(Relaxed) as *mut *mut scx_dispatch_q)?;
+    // Each time, as a CPU that is plugged in later brings its node along.
+    let node = usize::try_from(node_of(cpu)).ok()?;
+    // SAFETY: Valid by the requirement of `set`; the array has a DSQ for each node.
+    NonNull::new(unsafe { dsqs.as_ptr().add(node).read() })
+}
+
+#[cfg(CONFIG_USE_PERCPU_NUMA_NODE_ID)]
+#[inline]
+fn node_of(cpu: CpuId) -> c_int {
+    // SAFETY: A per-CPU symbol, so valid by `percpu::at`, and read in one piece.
+    unsafe { percpu::at(addr_of!(bindings::numa_node), cpu).read_volatile() }
+}
+
+#[cfg(not(CONFIG_USE_PERCPU_NUMA_NODE_ID))]
+fn node_of(cpu: CpuId) -> c_int {
+    // SAFETY: A `CpuId` is in range.
+    unsafe { bindings::cpu_to_node(cpu.as_u32()) }
 }
 
 /// Moves whenever a user DSQ goes. 0 before the first scheduler, which has none.
 #[inline]
 pub(super) fn dsq_gen() -> usize {
     match NonNull::new(DSQ_GEN.load(Relaxed) as *mut usize) {
+        // ORDERING: Before the look-up. Pairs with the full barrier in C's `destroy_dsq()`, between
+        // taking a DSQ out of the table and moving this.
         // SAFETY: Valid by the requirement of `set`, and an `atomic_long_t` is an aligned `usize`.
-        Some(gen) => unsafe { gen.as_ptr().read_volatile() },
+        Some(gen) => unsafe { Acquire::load(gen.as_ptr()) },
         None => 0,
     }
 }

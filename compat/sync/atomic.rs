@@ -6,6 +6,8 @@
 //! one and is not to be used.
 
 use crate::bindings;
+#[cfg(CONFIG_X86_64)]
+use core::arch::asm;
 use core::cell::UnsafeCell;
 use kernel::ffi::c_ulong;
 
@@ -68,20 +70,51 @@ impl<T: AtomicType> Store<T> for Relaxed {
     }
 }
 
+// x86 does neither move an access before an earlier load nor behind a later store: only the compiler
+// is to be kept from it, which is what C's are there. Elsewhere they are called.
 impl Load<usize> for Acquire {
+    #[inline(always)]
     unsafe fn load(p: *const usize) -> usize {
+        #[cfg(CONFIG_X86_64)]
+        {
+            // SAFETY: By the requirement of the trait.
+            let v = unsafe { p.read_volatile() };
+            barrier();
+            v
+        }
+        #[cfg(not(CONFIG_X86_64))]
         // SAFETY: By the requirement of the trait.
         // CAST: `usize` and C's `unsigned long` are the same in the kernel.
-        unsafe { bindings::atomic_long_read_acquire(p.cast()) as usize }
+        unsafe {
+            bindings::atomic_long_read_acquire(p.cast()) as usize
+        }
     }
 }
 
 impl Store<usize> for Release {
+    #[inline(always)]
     unsafe fn store(p: *mut usize, v: usize) {
+        #[cfg(CONFIG_X86_64)]
+        {
+            barrier();
+            // SAFETY: By the requirement of the trait.
+            unsafe { p.write_volatile(v) };
+        }
+        #[cfg(not(CONFIG_X86_64))]
         // SAFETY: By the requirement of the trait.
         // CAST: `usize` and C's `unsigned long` are the same in the kernel.
-        unsafe { bindings::smp_store_release(p.cast(), v as c_ulong) };
+        unsafe {
+            bindings::smp_store_release(p.cast(), v as c_ulong)
+        };
     }
+}
+
+/// The compiler moves no access across this. What C's `barrier()` is.
+#[cfg(CONFIG_X86_64)]
+#[inline(always)]
+fn barrier() {
+    // SAFETY: Does nothing; not being `nomem`, it may have accessed any memory.
+    unsafe { asm!("", options(nostack, preserves_flags)) };
 }
 
 impl<T: AtomicType> Atomic<T> {
@@ -97,11 +130,13 @@ impl<T: AtomicType> Atomic<T> {
         unsafe { &*p.cast::<Self>() }
     }
 
+    #[inline]
     pub(crate) fn load<O: Load<T>>(&self, _: O) -> T {
         // SAFETY: A reference is valid.
         unsafe { O::load(self.0.get()) }
     }
 
+    #[inline]
     pub(crate) fn store<O: Store<T>>(&self, v: T, _: O) {
         // SAFETY: A reference is valid, and all accesses are atomic.
         unsafe { O::store(self.0.get(), v) };
