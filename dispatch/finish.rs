@@ -180,7 +180,7 @@ pub(super) fn put_on_local(
         owned.migrate(lock, rq, enq_flags);
     }
 
-    // An enqueue does not wake a CPU in the middle of a balance. Ours will look there.
+    // An enqueue does not wake a CPU in the middle of a balance. Ours will look there, or has been told.
     let rq = lock.at();
     if rq.cpu() != this_rq.cpu() && rq.curr().below_scx() {
         rq.resched_curr();

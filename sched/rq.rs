@@ -188,8 +188,9 @@ impl Rq {
     /// The sequence that moves when its CPU has been through the scheduler, see
     /// [`pick_seq`](super::pick_seq).
     ///
-    /// ORDERING: An acquire. Pairs with the release in C's `put_prev_task_scx()`: who sees the
-    /// sequence move sees what `stopping` wrote on that CPU before.
+    /// ORDERING: An acquire. Pairs with the releases in C's `put_prev_task_scx()` and
+    /// `switched_from_scx()` and in [`move_pick_seq`](Rq::move_pick_seq): who sees the sequence move
+    /// sees what `stopping` wrote on that CPU before.
     #[doc(alias = "kick_sync")]
     #[doc(alias = "pnt_seq")]
     pub(crate) fn pick_seq(&self) -> usize {
