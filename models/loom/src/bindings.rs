@@ -4,7 +4,10 @@
 
 #![allow(non_camel_case_types, non_upper_case_globals)]
 
-use crate::compat::sync::atomic::Atomic;
+use crate::{
+    compat::sync::atomic::Atomic,
+    machine::{in_nmi, kf_mask}, //
+};
 use core::{alloc::Layout, ptr::null_mut};
 use kernel::ffi::c_void;
 use std::alloc::{alloc_zeroed, dealloc};
@@ -15,6 +18,23 @@ pub(crate) const scx_kick_flags_SCX_KICK_WAIT: u32 = 4;
 
 /// Large enough for all models.
 pub(crate) static nr_cpu_ids: u32 = 4;
+
+pub(crate) const RUST_SCX_IN_NMI: u32 = 0x8000_0000;
+
+pub(crate) unsafe fn rust_scx_kf_mask() -> u32 {
+    if in_nmi() {
+        RUST_SCX_IN_NMI
+    } else {
+        kf_mask()
+    }
+}
+
+/// How many words the kicks take that wait.
+const PENDING: usize = 16;
+
+pub(crate) struct rust_scx_pending {
+    words: [usize; PENDING],
+}
 
 pub(crate) struct rust_scx_mailbox {
     pub(crate) requests: Atomic,
@@ -30,6 +50,7 @@ pub(crate) struct rust_scx_watch {
 /// A CPU's own data.
 pub(crate) struct rust_scx_pcpu {
     pub(crate) waits: *mut c_void,
+    pub(crate) pending: rust_scx_pending,
     pub(crate) mailbox: rust_scx_mailbox,
     pub(crate) watch: rust_scx_watch,
 }
@@ -39,6 +60,9 @@ impl rust_scx_pcpu {
     pub(crate) fn new(has_passes: bool) -> Self {
         Self {
             waits: null_mut(),
+            pending: rust_scx_pending {
+                words: [0; PENDING],
+            },
             mailbox: rust_scx_mailbox {
                 requests: Atomic::swapped(),
             },

@@ -14,6 +14,7 @@ use crate::{
         kick_flags::KickFlags,
         mailbox::{Mailbox, Requests},
         pass::{self, Pass},
+        pending::Pending,
         pick_seq::Waits,
         rq::{Flags, Locked, Rq, ThisRq}, //
     },
@@ -22,6 +23,12 @@ use crate::{
 use core::{
     cell::{Cell, UnsafeCell},
     ptr, //
+};
+use kernel::bindings::{
+    scx_kf_mask_SCX_KF_CPU_RELEASE as KF_CPU_RELEASE,
+    scx_kf_mask_SCX_KF_DISPATCH as KF_DISPATCH,
+    scx_kf_mask_SCX_KF_ENQUEUE as KF_ENQUEUE,
+    scx_kf_mask_SCX_KF_REST as KF_REST, //
 };
 use loom::sync::atomic::{
     AtomicUsize,
@@ -56,6 +63,8 @@ pub(crate) struct World {
     pub(crate) locks_taken: bool,
     /// CPU 1 has a task of its own, looks for others, and idles.
     pub(crate) idles: bool,
+    /// Who looks for a task looks for one of a sibling after that, under the lock that they share.
+    pub(crate) siblings: bool,
 }
 
 pub(crate) struct Cpu {
@@ -64,6 +73,9 @@ pub(crate) struct Cpu {
     kicks_in_wait: Cell<bool>,
     /// How often `stopping` had run on the others when they were told to reschedule.
     promised: [Cell<Option<usize>>; 4],
+
+    /// A task that was dispatched by this CPU waits for an irq_work that puts it there.
+    pub(crate) deferred: Cell<bool>,
 
     /// What has been asked of it and not been done, as bits of [`Requests`]. It changes together
     /// with its mailbox: loom switches between its own operations, and nowhere else.
@@ -101,6 +113,7 @@ thread_local! {
             no_promise: false,
             locks_taken: false,
             idles: false,
+            siblings: false,
         })
     };
 }
@@ -112,6 +125,7 @@ loom::lazy_static! {
 loom::thread_local! {
     static THIS_CPU: Cell<u32> = Cell::new(0);
     static IN_NMI: Cell<bool> = Cell::new(false);
+    static KF_MASK: Cell<u32> = Cell::new(0);
 }
 
 pub(crate) fn machine() -> &'static Machine {
@@ -142,6 +156,18 @@ pub(crate) fn in_nmi() -> bool {
     IN_NMI.with(Cell::get)
 }
 
+/// Does something in an operation of the BPF scheduler, which may be amid another one.
+fn as_operation(kind: u32, f: impl FnOnce()) {
+    let outer = kf_mask();
+    KF_MASK.with(|mask| mask.set(outer | kind));
+    f();
+    KF_MASK.with(|mask| mask.set(outer));
+}
+
+pub(crate) fn kf_mask() -> u32 {
+    KF_MASK.with(Cell::get)
+}
+
 impl Machine {
     fn new(world: World) -> Self {
         let new_cpu = |id| Cpu {
@@ -149,6 +175,7 @@ impl Machine {
             pcpu: UnsafeCell::new(rust_scx_pcpu::new(world.idles)),
             kicks_in_wait: Cell::new(world.kicks_in_wait >> id & 1 != 0),
             promised: Default::default(),
+            deferred: Cell::new(false),
             owed: Cell::new(0),
             posted_by: Cell::new(0),
             taken_from: Cell::new(0),
@@ -230,6 +257,15 @@ pub(crate) fn posted(word: &Atomic, bits: usize) {
     };
     machine().owe(cpu.rq.cpu(), bits);
     if bits != SETS {
+        // Whether it is from the sets of who posts or not, the target owes it now.
+        let requests = machine().this_cpu().rq.kick_requests();
+        requests.idle.done(cpu.rq.cpu());
+        if bits & RESCHED != 0 {
+            requests.kick.done(cpu.rq.cpu());
+        }
+        if bits & PREEMPT != 0 {
+            requests.preempt.done(cpu.rq.cpu());
+        }
         let from = 1 << this_cpu().as_u32();
         cpu.posted_by.set(cpu.posted_by.get() | from);
     }
@@ -252,6 +288,8 @@ pub(crate) fn boot(world: World) {
 /// Undoes [`boot`].
 pub(crate) fn shut_down() {
     for cpu in &machine().cpus {
+        run_on(cpu.rq.cpu().as_u32());
+        assert!(Pending::of(&ThisRq::get()).is_empty(), "a request was left");
         assert!(cpu.rq.irq_work_idle());
         let asked = Mailbox::of(cpu.rq.cpu()).take();
         assert!(!asked.has(ANY), "a request was left");
@@ -268,7 +306,10 @@ pub(crate) fn shut_down() {
             for target in machine().possible.iter() {
                 // Who runs a higher class may be left alone.
                 let above = Rq::of(target).lock_irqsave().curr().above_scx();
-                assert!(above || !set.is_owed(target), "a request was lost");
+                assert!(
+                    machine().world.idles || above || !set.is_owed(target),
+                    "a request was lost"
+                );
             }
         }
     }
@@ -300,8 +341,17 @@ pub(crate) fn kick(target: u32, flags: u64) {
 pub(crate) fn take_irqs() {
     let this_rq = ThisRq::get();
 
-    while this_rq.take_irq_work() {
-        kick::kick_cpus(&this_rq);
+    loop {
+        let called = this_rq.take_irq_work();
+        if called {
+            kick::kick_cpus(&this_rq);
+        }
+        // This one may have been queued first, too.
+        if machine().this_cpu().deferred.take() {
+            add_task();
+        } else if !called {
+            break;
+        }
         if is_mutant("pending-late") {
             this_rq.irq_work_done();
         }
@@ -447,6 +497,56 @@ pub(crate) fn add_task() {
     machine().queue.store(1, Relaxed);
 }
 
+/// A task of `cpu` is enqueued here: `operation` is ops.enqueue(), and dispatches it. It is on its DSQ,
+/// and the hook called, when that has returned.
+pub(crate) fn enqueue_on(id: u32, operation: impl FnOnce()) {
+    let rq = Rq::of(cpu(id)).lock_irqsave();
+    as_operation(KF_ENQUEUE, operation);
+    add_task();
+    kick::enqueued(&ThisRq::get(), &rq);
+}
+
+/// As [`enqueue_on`] this CPU, for the local DSQ of another one.
+pub(crate) fn enqueue_elsewhere(operation: impl FnOnce()) {
+    let rq = Rq::of(this_cpu()).lock_irqsave();
+    as_operation(KF_ENQUEUE, operation);
+    machine().this_cpu().deferred.set(true);
+    kick::enqueued(&ThisRq::get(), &rq);
+}
+
+/// Another operation, which enqueues nothing.
+pub(crate) fn operation(f: impl FnOnce()) {
+    let _rq = Rq::of(this_cpu()).lock_irqsave();
+    as_operation(KF_REST, f);
+}
+
+/// Tasks are enqueued once more amid `ops.cpu_release()`, which is `operation` before that. The second
+/// is what there is to run.
+pub(crate) fn release(operation: impl FnOnce()) {
+    let rq = Rq::of(this_cpu()).lock_irqsave();
+    as_operation(KF_CPU_RELEASE, || {
+        operation();
+        kick::enqueued(&ThisRq::get(), &rq);
+        add_task();
+        kick::enqueued(&ThisRq::get(), &rq);
+    });
+}
+
+/// A search with a round of the dispatch loop, where `operation` is ops.dispatch(). It has dispatched two
+/// tasks, which are moved one by one. The second is what there is to run elsewhere.
+pub(crate) fn dispatch(operation: impl FnOnce()) {
+    let mut rq = Rq::of(this_cpu()).lock_irqsave();
+    let _pass = Pass::begin(&ThisRq::get());
+    rq.set(Flags::IN_BALANCE);
+    as_operation(KF_DISPATCH, operation);
+    kick::enqueued(&ThisRq::get(), &rq);
+    rq.relocked(add_task);
+    if !is_mutant("no-carry-out") {
+        kick::carry_out_pending(&ThisRq::get());
+    }
+    rq.clear(Flags::IN_BALANCE);
+}
+
 /// Whether one is left there.
 pub(crate) fn has_task() -> bool {
     machine().queue.load(Relaxed) != 0
@@ -480,10 +580,19 @@ fn search(rq: &mut Rq<Locked>) -> bool {
     rq.set(Flags::IN_BALANCE);
     let found = rq.relocked(take_task);
     rq.clear(Flags::IN_BALANCE);
-    if found {
+    if machine().world.siblings {
+        rq.relocked(|| ());
+    } else if found {
         pass.set_found();
     }
     found
+}
+
+/// A search for this CPU ends.
+pub(crate) fn find_nothing() {
+    let mut rq = Rq::of(this_cpu()).lock_irqsave();
+    rq.clear(Flags::IN_BALANCE);
+    rq.curr().set_idle(true);
 }
 
 fn take_task() -> bool {

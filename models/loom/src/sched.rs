@@ -10,6 +10,8 @@ pub(crate) mod kick_flags;
 pub(crate) mod mailbox;
 #[path = "../../../sched/pass.rs"]
 pub(crate) mod pass;
+#[path = "../../../sched/pending.rs"]
+pub(crate) mod pending;
 #[path = "../../../sched/pick_seq.rs"]
 pub(crate) mod pick_seq;
 pub(crate) mod rq;

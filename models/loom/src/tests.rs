@@ -4,8 +4,9 @@
 
 use crate::{
     machine::{
-        self, add_task, as_nmi, cpu, has_task, interrupts, kick, leave_ext, machine, run_cpu,
-        run_on, run_until_idle, take_irqs, World,
+        self, add_task, as_nmi, cpu, dispatch, enqueue_elsewhere, enqueue_on, has_task, interrupts,
+        kick, leave_ext, machine, operation, release, run_cpu, run_on, run_until_idle, take_irqs,
+        World,
     },
     sched::{counter, rq::Rq}, //
 };
@@ -17,7 +18,7 @@ pub(crate) const PREEMPT: u64 = 2;
 pub(crate) const WAIT: u64 = 4;
 
 /// Runs `model` in every order, or in those with as many preemptions as `preemptions`.
-fn check(preemptions: Option<usize>, world: World, model: fn()) {
+fn check(preemptions: Option<usize>, world: World, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = preemptions;
     // Who gets so far does not get any further.
@@ -106,6 +107,9 @@ fn no_request_is_lost_idle() {
             .lock_irqsave()
             .set(crate::sched::rq::Flags::IN_BALANCE);
         requests(&[&[(1, IDLE)], &[(1, IDLE)]]);
+        run_on(1);
+        machine::find_nothing();
+        take_irqs();
     });
     saw(&[counter::KICK_IDLE]);
 }
@@ -223,13 +227,39 @@ fn no_kick_is_lost_nmi_in_a_kick() {
     });
 }
 
-/// CPU 1 runs a task, looks for another, which some CPU may just have put somewhere, and idles.
-fn idles(sources: &[u32]) {
+/// A kick that is to preempt is not forgotten for one that is not.
+#[test]
+fn no_kick_is_lost_amid_an_operation() {
+    check(None, taken(2), || {
+        let source = thread::spawn(|| {
+            run_on(0);
+            machine::write();
+            enqueue_on(0, || {
+                [PREEMPT, PLAIN].iter().for_each(|flags| kick(1, *flags))
+            });
+        });
+        run_on(1);
+        interrupts();
+        source.join().unwrap();
+        interrupts();
+    });
+    saw(&[counter::KICK_LEFT]);
+}
+
+/// What is kicked for comes before the kick.
+fn add_and_kick() {
+    add_task();
+    kick(1, IDLE);
+}
+
+/// CPU 1 runs a task, looks for another, which some CPU may just have put somewhere as `add` says,
+/// and idles.
+fn idles(sources: &[u32], add: fn()) {
     let source = |&id| {
         thread::spawn(move || {
             run_on(id);
-            add_task();
-            kick(1, IDLE);
+            add();
+            take_irqs();
         })
     };
     let sources: Vec<_> = sources.iter().map(source).collect();
@@ -248,7 +278,7 @@ fn no_cpu_idles_next_to_a_task() {
         idles: true,
         ..cpus(2)
     };
-    check(Some(4), world, || idles(&[0]));
+    check(Some(4), world, || idles(&[0], add_and_kick));
     saw(&[counter::KICK_IDLE_SKIPPED, counter::KICK_RESCHED]);
 }
 
@@ -258,8 +288,115 @@ fn no_cpu_idles_next_to_a_task_of_two() {
         idles: true,
         ..cpus(3)
     };
-    check(Some(2), world, || idles(&[0, 2]));
+    check(Some(2), world, || idles(&[0, 2], add_and_kick));
     saw(&[counter::KICK_COALESCED]);
+}
+
+/// CPU 1 looks for tasks of its siblings as well.
+#[test]
+fn no_cpu_idles_next_to_a_task_with_siblings() {
+    let world = World {
+        idles: true,
+        siblings: true,
+        ..cpus(2)
+    };
+    check(Some(4), world, || idles(&[0], add_and_kick));
+    saw(&[counter::KICK_LEFT, counter::KICK_RESCHED]);
+}
+
+fn no_cpu_idles_next_to_a_task_by_nmi(add: fn()) {
+    let world = World {
+        idles: true,
+        ..cpus(2)
+    };
+    check(Some(4), world, move || idles(&[0], add));
+    saw(&[
+        counter::KICK_NOTED,
+        counter::KICK_LEFT,
+        counter::KICK_RESCHED,
+    ]);
+}
+
+#[test]
+fn no_cpu_idles_next_to_a_task_idle_by_nmi() {
+    no_cpu_idles_next_to_a_task_by_nmi(|| as_nmi(add_and_kick));
+    saw(&[counter::KICK_IDLE_SKIPPED]);
+}
+
+#[test]
+fn no_cpu_idles_next_to_a_task_plain_by_nmi() {
+    no_cpu_idles_next_to_a_task_by_nmi(|| {
+        as_nmi(|| {
+            add_task();
+            kick(1, PLAIN);
+        })
+    });
+}
+
+/// The kick comes amid the operation that dispatches. CPU 2 does nothing.
+fn no_task_is_too_late(add: fn()) {
+    let world = World {
+        idles: true,
+        ..cpus(3)
+    };
+    check(Some(4), world, move || idles(&[0], add));
+    saw(&[counter::KICK_LEFT, counter::KICK_RESCHED]);
+}
+
+#[test]
+fn no_task_is_too_late_for_an_idle_kick() {
+    no_task_is_too_late(|| enqueue_on(0, || kick(1, IDLE)));
+    saw(&[counter::KICK_IDLE_SKIPPED]);
+}
+
+#[test]
+fn no_task_is_too_late_for_a_plain_kick() {
+    no_task_is_too_late(|| enqueue_on(0, || kick(1, PLAIN)));
+}
+
+#[test]
+fn no_task_is_too_late_under_the_lock_of_the_target() {
+    no_task_is_too_late(|| enqueue_on(1, || kick(1, IDLE)));
+}
+
+#[test]
+fn no_task_is_too_late_in_a_search() {
+    no_task_is_too_late(|| dispatch(|| kick(1, IDLE)));
+}
+
+#[test]
+fn no_task_is_too_late_in_a_release() {
+    no_task_is_too_late(|| release(|| kick(1, IDLE)));
+    saw(&[counter::KICK_IRQ_WORK]);
+}
+
+/// What there is to run is in the BPF scheduler's own hands.
+#[test]
+fn no_task_is_too_late_in_an_operation() {
+    no_task_is_too_late(|| {
+        operation(|| {
+            kick(1, IDLE);
+            add_task();
+        })
+    });
+    saw(&[counter::KICK_IRQ_WORK]);
+}
+
+#[test]
+fn no_task_is_too_late_that_goes_elsewhere() {
+    no_task_is_too_late(|| enqueue_elsewhere(|| kick(1, IDLE)));
+    saw(&[counter::KICK_IRQ_WORK]);
+}
+
+/// Also run with room to keep one kick only: the other is noted in the sets then.
+#[test]
+fn no_task_is_too_late_for_two_kicks() {
+    no_task_is_too_late(|| {
+        enqueue_on(0, || {
+            kick(2, PLAIN);
+            kick(1, IDLE);
+        })
+    });
 }
 
 /// CPU 0 is the model's own thread.

@@ -8,6 +8,15 @@ pub mod alloc {
     pub struct AllocError;
 }
 
+#[allow(non_upper_case_globals)]
+pub mod bindings {
+    pub const scx_kf_mask_SCX_KF_CPU_RELEASE: u32 = 1;
+    pub const scx_kf_mask_SCX_KF_DISPATCH: u32 = 2;
+    pub const scx_kf_mask_SCX_KF_ENQUEUE: u32 = 4;
+    pub const scx_kf_mask_SCX_KF_SELECT_CPU: u32 = 8;
+    pub const scx_kf_mask_SCX_KF_REST: u32 = 16;
+}
+
 pub mod error {
     /// An errno; nobody here looks at it.
     #[derive(Debug)]

@@ -7,12 +7,12 @@ use super::{
     cpumask::Cpumask,
     percpu,
     pick_seq::{Wait, Waits},
-    task::{in_nmi, Task}, //
+    task::Task, //
 };
 use crate::{
     bindings::rust_scx_pcpu,
     compat::cpu::CpuId,
-    machine::{interrupt, is_mutant, machine, take_irqs, this_cpu}, //
+    machine::{in_nmi, interrupt, is_mutant, machine, take_irqs, this_cpu}, //
 };
 use core::{
     cell::{Cell, UnsafeCell},
@@ -153,7 +153,11 @@ impl Rq {
     }
 
     pub(crate) fn picks_for_siblings(&self) -> bool {
-        false
+        machine().world.siblings
+    }
+
+    pub(crate) fn idles(&self) -> bool {
+        self.0.curr.is_idle()
     }
 
     /// Of the executing CPU. Who sets it sends an IPI, so that it is seen before long; a relaxed
@@ -221,6 +225,10 @@ impl Rq<Locked> {
 
     pub(crate) fn curr(&self) -> &Task {
         &self.0.curr
+    }
+
+    pub(crate) fn has_deferred(&self) -> bool {
+        machine().cpus[self.cpu().as_u32() as usize].deferred.get()
     }
 
     pub(crate) fn expire_curr(&mut self) {
@@ -380,4 +388,12 @@ pub(crate) struct KickRequests<'a> {
     pub(crate) idle: &'a Cpumask,
     pub(crate) preempt: &'a Cpumask,
     pub(crate) wait: &'a Cpumask,
+}
+
+impl KickRequests<'_> {
+    pub(crate) fn clear(&self) {
+        for set in [self.kick, self.idle, self.preempt, self.wait] {
+            set.iter().for_each(|cpu| set.clear_atomic(cpu));
+        }
+    }
 }

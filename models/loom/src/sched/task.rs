@@ -3,13 +3,14 @@
 //! What a CPU runs. Only looked at under the lock of its run queue.
 
 use super::rq::ThisRq;
-pub(crate) use crate::machine::in_nmi;
+use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::cell::Cell;
 
 /// Changes while its run queue is locked.
 pub(crate) struct Task {
     on_ext: Cell<bool>,
-    idle: Cell<bool>,
+    /// Looked at without the lock as well.
+    idle: AtomicBool,
     expired: Cell<bool>,
 }
 
@@ -17,7 +18,7 @@ impl Task {
     pub(crate) fn on_ext() -> Self {
         Self {
             on_ext: Cell::new(true),
-            idle: Cell::new(false),
+            idle: AtomicBool::new(false),
             expired: Cell::new(false),
         }
     }
@@ -31,7 +32,7 @@ impl Task {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.idle.get()
+        self.idle.load(Relaxed)
     }
 
     /// It makes no difference here.
@@ -40,7 +41,7 @@ impl Task {
     }
 
     pub(crate) fn set_idle(&self, idle: bool) {
-        self.idle.set(idle);
+        self.idle.store(idle, Relaxed);
     }
 
     /// Gives it another class, which is above.
