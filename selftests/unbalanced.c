@@ -15,7 +15,7 @@
 
 #define RT		2	/* two tasks spin, RT ones as soon as they have had a turn */
 #define SIBLING		3	/* two tasks of sched_ext take turns, so that none is kept */
-#define TIMES		20
+#define TIMES		40
 #define SLICE		(5 * 1000 * 1000ULL)
 
 static struct task tasks[2];
