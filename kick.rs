@@ -329,14 +329,14 @@ fn leave(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Counter {
     counter::KICK_LEFT
 }
 
-/// Does what has been asked of the CPU of `rq`, which is not [searching](is_searching), and says what
-/// came of it.
+/// Does what has been asked of the CPU of `rq`, and says what came of it. That CPU is not
+/// [searching](is_searching), but with core scheduling a sibling may be doing so for it.
 #[inline(always)]
 fn carry_out(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, requests: Requests) -> Counter {
     if is_above(rq) {
         counter::KICK_HIGHER_CLASS
-    } else if !requests.has(Requests::RESCHED) && !rq.curr().is_idle() {
-        // It is not searching, and will before it idles.
+    } else if !requests.has(Requests::RESCHED) && !rq.curr().is_idle() && !is_searching(rq) {
+        // It searches once more before it idles.
         counter::KICK_IDLE_SKIPPED
     } else {
         resched(this_rq, rq, requests.has(Requests::PREEMPT));

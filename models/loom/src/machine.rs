@@ -588,13 +588,6 @@ fn search(rq: &mut Rq<Locked>) -> bool {
     found
 }
 
-/// A search for this CPU ends.
-pub(crate) fn find_nothing() {
-    let mut rq = Rq::of(this_cpu()).lock_irqsave();
-    rq.clear(Flags::IN_BALANCE);
-    rq.curr().set_idle(true);
-}
-
 fn take_task() -> bool {
     let found = has_task();
     if found {
