@@ -46,7 +46,7 @@ static pid_t start_membarriers(void)
 static void test(const char *name, const char *what, bool in_timer, unsigned long long ns)
 {
 	struct rig *rig = rig_open(false, 0);
-	struct task task;
+	struct task task, yielder;
 	char line[64];
 	int lines;
 
@@ -60,6 +60,8 @@ static void test(const char *name, const char *what, bool in_timer, unsigned lon
 		die("cannot enable the scheduler");
 
 	task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
+	/* if that CPU idled, wakeups would go there, and who wakes wait for its lock: all others */
+	yielder = task_start(in_timer ? TASK_SLEEPER : TASK_YIELDER, CPU, SCHED_EXT_POLICY, NULL);
 	usleep(50 * MS);
 	rig->bss->spin_cpu = CPU;
 	if (in_timer)
@@ -75,6 +77,7 @@ static void test(const char *name, const char *what, bool in_timer, unsigned lon
 	/* the kernel log tells who asked for that, even where it was on its way already */
 	result(dmesg_count(line) > lines, "%s: the machine lives", name);
 	result(await(task_count(&task) == 1, 1000 * MS), "%s: its tasks run on", name);
+	task_stop(&yielder);
 	task_stop(&task);
 	rig_stop(rig);
 	rig__destroy(rig);
