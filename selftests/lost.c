@@ -13,6 +13,7 @@
  * after that task asks the core. But when the task blocks while others are
  * runnable, 6.12 goes without: it picks from the local DSQ, see
  * sched_balance_newidle(). Such a pick is told by the task before it, and counted.
+ * As long as the fair task runs, nothing is due: on a kernel with checks that may be long.
  *
  * KICKS is their number.
  */
@@ -28,6 +29,7 @@
 
 #define LATE_NS		(50 * 1000000ULL)	/* something went wrong, or all is slow */
 #define LOST_NS		(400 * 1000000ULL)	/* before others are due by themselves */
+#define ABOVE_NS	(30 * 1000000000ULL)	/* for so long a higher class may run */
 #define ALL_KINDS	((1 << RIG_KINDS) - 1)
 
 static const struct { unsigned int times, ops, timer; } bursts[] = {
@@ -87,7 +89,7 @@ static bool excused(int cpu, unsigned long long asked, unsigned long long idle)
 
 static void check(void)
 {
-	unsigned long long asked[RIG_CPUS], began = now_ns(), took;
+	unsigned long long asked[RIG_CPUS], start = now_ns(), began = start, took;
 	unsigned long long idle = at(&rig->bss->cpus[cpus - 1].asked_idle);
 
 	for (int cpu = 0; cpu < cpus; cpu++)
@@ -101,6 +103,8 @@ static void check(void)
 			cpu++;
 			continue;
 		}
+		if (at(&seen->above) && now_ns() - start < ABOVE_NS)
+			began = now_ns();
 		if (now_ns() - began > LOST_NS && excused(cpu, asked[cpu], idle)) {
 			storm->excused++;
 			cpu++;

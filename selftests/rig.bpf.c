@@ -367,11 +367,12 @@ int rig_balancing(void *ctx)
 
 /* Whatever was picked, of any class. */
 SEC("?tp_btf/sched_switch")
-int rig_switched(void *ctx)
+int BPF_PROG(rig_switched, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct rig_cpu *seen = cpu_seen(bpf_get_smp_processor_id());
 
 	seen->switched_at = seen->passes;
+	seen->above = next->pid && next->policy != RIG_SCHED_EXT ? next->pid : 0;
 	return 0;
 }
 

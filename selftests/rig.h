@@ -4,6 +4,7 @@
 #define RIG_H
 
 #define RIG_CPUS 64
+#define RIG_SCHED_EXT 7	/* SCHED_EXT, which BTF does not carry */
 #define RIG_TRAIL 17	/* two cache lines and a bit */
 
 /* What was seen to happen on a CPU. */
@@ -36,6 +37,7 @@ struct rig_cpu {
 	unsigned long long unpassed_scx; /* of them, after a task of sched_ext */
 	unsigned long long found;	/* of @asked, by the latest of them */
 	unsigned long long found_idle;
+	int above;			/* the pid of a task of a higher class that runs, or 0 */
 
 	long shots;			/* kicks of ops.*() left to this CPU */
 };
