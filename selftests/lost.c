@@ -97,28 +97,31 @@ static void check(void)
 	storm->checks++;
 	for (int cpu = 0; cpu < cpus; ) {
 		struct rig_cpu *seen = &rig->bss->cpus[cpu];
+		unsigned long long now = now_ns();
 
 		if (at(&seen->answered) >= asked[cpu] &&
 		    (cpu < cpus - 1 || at(&seen->answered_idle) >= idle)) {
 			cpu++;
 			continue;
 		}
-		if (at(&seen->above) && now_ns() - start < ABOVE_NS)
-			began = now_ns();
-		if (now_ns() - began > LOST_NS && excused(cpu, asked[cpu], idle)) {
+		if (at(&seen->above) && now - start < ABOVE_NS)
+			began = now;
+		if (now - began > LOST_NS && excused(cpu, asked[cpu], idle)) {
 			storm->excused++;
 			cpu++;
-			began = now_ns();
+			began = now;
 			continue;
 		}
-		if (now_ns() - began > LOST_NS) {
+		if (now - began > LOST_NS) {
+			unsigned long long unpassed = at(&seen->unpassed) - storm->unpassed[cpu];
+
 			storm->lost++;
 			note("CPU %d: %llu of %llu answered, %llu of %llu to be if idle", cpu,
 			     at(&seen->answered), asked[cpu], at(&seen->answered_idle), idle);
-			note("since the burst began it picked %llu tasks without a pass",
-			     at(&seen->unpassed) - storm->unpassed[cpu]);
+			/* to say so makes some */
+			note("since the burst began it picked %llu tasks without a pass", unpassed);
 			cpu++;
-			began = now_ns();
+			began = now;
 		}
 		relax();
 	}
