@@ -56,7 +56,8 @@ static void test(struct task *task, enum rig_way way, unsigned long long flags, 
 		note("%d of %d kicks were of no use", lost, ROUNDS);
 	result(!lost && rig->bss->hand.kicks >= ROUNDS &&
 	       counted(flags ? "kick_idle" : "kick_plain", ROUNDS, LONG_MAX),
-	       "a task is found by the CPU that was kicked for it, %s", what);
+	       "a task is found by the CPU that was kicked for it, %s, %s",
+	       flags ? "if idle" : "plainly", what);
 }
 
 int main(void)
@@ -81,15 +82,11 @@ int main(void)
 	allow_both(task.pid);
 
 	for (int i = 0; i < 2; i++) {
-		test(&task, RIG_KICK_LAST, kinds[i], i ? "plainly, after it was dispatched" :
-						     "if idle, after it was dispatched");
-		test(&task, RIG_KICK_FIRST, kinds[i], i ? "plainly, before that" : "if idle, before that");
-		test(&task, RIG_FROM_SELECT, kinds[i], i ? "plainly, from select_cpu()" :
-						       "if idle, from select_cpu()");
-		test(&task, RIG_FROM_DISPATCH, kinds[i], i ? "plainly, from dispatch()" :
-							 "if idle, from dispatch()");
-		test(&task, RIG_TO_LOCAL, kinds[i], i ? "plainly, on its local DSQ" :
-						    "if idle, on its local DSQ");
+		test(&task, RIG_KICK_LAST, kinds[i], "after it was dispatched");
+		test(&task, RIG_KICK_FIRST, kinds[i], "before that");
+		test(&task, RIG_FROM_SELECT, kinds[i], "from select_cpu()");
+		test(&task, RIG_FROM_DISPATCH, kinds[i], "from dispatch()");
+		test(&task, RIG_TO_LOCAL, kinds[i], "on its local DSQ");
 	}
 	rig->bss->hand.pid = 0;
 	yielder = task_start(TASK_YIELDER, FIRST, SCHED_EXT_POLICY, NULL);
@@ -97,8 +94,7 @@ int main(void)
 		die("the task does not start");
 	allow_both(yielder.pid);
 	for (int i = 0; i < 2; i++)
-		test(&yielder, RIG_FROM_STOPPING, kinds[i], i ? "plainly, from stopping()" :
-							  "if idle, from stopping()");
+		test(&yielder, RIG_FROM_STOPPING, kinds[i], "from stopping()");
 	result(sched_ext_is("enabled") && !rig->data->uei.kind, "the scheduler is content");
 
 	rig->bss->hand.pid = 0;
