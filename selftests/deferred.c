@@ -30,17 +30,6 @@ static void *child(void *arg)
 	return NULL;
 }
 
-static void allow(pid_t pid, int a, int b)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(a, &cpus);
-	CPU_SET(b, &cpus);
-	if (sched_setaffinity(pid, sizeof(cpus), &cpus))
-		ksft_exit_fail_perror("sched_setaffinity");
-}
-
 static void make_children(void)
 {
 	pthread_t threads[CHILDREN];
@@ -57,7 +46,7 @@ static void maker_body(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	stay_on(MAKER);
-	allow(0, BALANCER, MAKER);
+	allow_two(0, BALANCER, MAKER);
 	if (sched_setscheduler(0, SCHED_EXT_POLICY, &(struct sched_param){}))
 		_exit(1);
 	/* so that nothing is to be read from a disk when time counts */
@@ -102,7 +91,7 @@ static bool round_of(int number, struct task *guest, struct task *holder)
 	task_wake(guest);
 	if (!await(task_count(guest) > count, 2000 * MS) || !task_asleep(guest, 1000 * MS))
 		return false;
-	allow(guest->pid, BALANCER, SOURCE);
+	allow_two(guest->pid, BALANCER, SOURCE);
 
 	skel->bss->children = 0;
 	skel->bss->consumed = 0;

@@ -6,7 +6,6 @@
  * if it does so before it idles again, and nobody tells it once more.
  */
 #include <limits.h>
-#include <sched.h>
 
 #include "harness.h"
 
@@ -15,17 +14,6 @@
 #define ROUNDS		10
 
 static struct rig *rig;
-
-static void allow_both(pid_t pid)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(FIRST, &cpus);
-	CPU_SET(SECOND, &cpus);
-	if (sched_setaffinity(pid, sizeof(cpus), &cpus))
-		ksft_exit_fail_perror("sched_setaffinity");
-}
 
 /* One that is asleep, or gives way by itself. */
 static void test(struct task *task, enum rig_way way, unsigned long long flags, const char *what)
@@ -79,7 +67,7 @@ int main(void)
 	task = task_start(TASK_SLEEPER, FIRST, SCHED_EXT_POLICY, NULL);
 	if (!task_asleep(&task, 2000 * MS))
 		die("the task does not start");
-	allow_both(task.pid);
+	allow_two(task.pid, FIRST, SECOND);
 
 	for (int i = 0; i < 2; i++) {
 		test(&task, RIG_KICK_LAST, kinds[i], "after it was dispatched");
@@ -92,7 +80,7 @@ int main(void)
 	yielder = task_start(TASK_YIELDER, FIRST, SCHED_EXT_POLICY, NULL);
 	if (!await(task_count(&yielder) > 0, 2000 * MS))
 		die("the task does not start");
-	allow_both(yielder.pid);
+	allow_two(yielder.pid, FIRST, SECOND);
 	for (int i = 0; i < 2; i++)
 		test(&yielder, RIG_FROM_STOPPING, kinds[i], "from stopping()");
 	result(sched_ext_is("enabled") && !rig->data->uei.kind, "the scheduler is content");

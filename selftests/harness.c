@@ -245,6 +245,17 @@ void keep_on(pid_t pid, int cpu)
 		ksft_exit_fail_perror("sched_setaffinity");
 }
 
+void allow_two(pid_t pid, int a, int b)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(a, &set);
+	CPU_SET(b, &set);
+	if (sched_setaffinity(pid, sizeof(set), &set))
+		ksft_exit_fail_perror("sched_setaffinity");
+}
+
 int core_mate(int cpu)
 {
 	char path[96], text[32];

@@ -146,6 +146,8 @@ void stay_on(int cpu);
 int core_mate(int cpu);
 /* The same for another, if there is one. */
 void keep_on(pid_t pid, int cpu);
+/* Let that process, 0 for this one, run on two. */
+void allow_two(pid_t pid, int a, int b);
 /* The pid of the kernel thread of that name, 0 if there is none. */
 pid_t kthread_pid(const char *name);
 
