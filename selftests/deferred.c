@@ -115,7 +115,10 @@ static bool round_of(int number, struct task *guest, struct task *holder)
 
 int main(void)
 {
-	bool stock = access("/sys/kernel/sched_ext/core", F_OK), ok = true, warned;
+	static const char *name = "tasks that are sent elsewhere amid a balance get there";
+	bool stock = access("/sys/kernel/sched_ext/core", F_OK), warned;
+	/* what is left behind may be a task that waits for it */
+	int patience = stock ? 3 : 1, failed = 0;
 	struct task guest, holder;
 	pid_t maker;
 
@@ -141,10 +144,13 @@ int main(void)
 		die("cannot enable the scheduler");
 
 	counters_mark();
-	for (int i = 1; ok && i <= ROUNDS && hits < HITS; i++)
-		ok = round_of(i, &guest, &holder);
-	result(ok && hits == HITS && counted("consume_remote", HITS, LONG_MAX),
-	       "tasks that are sent elsewhere amid a balance get there");
+	for (int i = 1; failed < patience && i <= ROUNDS && hits < HITS; i++)
+		failed += !round_of(i, &guest, &holder);
+	if (stock)
+		ksft_test_result_skip("%s: on a stock kernel they need not\n", name);
+	else
+		result(!failed && hits == HITS && counted("consume_remote", HITS, LONG_MAX),
+		       "%s", name);
 	/* rq_pin_lock()'s, which is inlined */
 	warned = dmesg_count("WARNING: ") && dmesg_count("kernel/sched/sched.h:");
 	result(warned == stock, "%s", stock ? "the stock kernel warns of what is left behind" :
