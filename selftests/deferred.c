@@ -72,7 +72,7 @@ static pid_t start_maker(void)
 		ksft_exit_fail_perror("fork");
 	if (!pid)
 		maker_body();
-	if (!await(at(&shared->ready), 2000 * MS))
+	if (!await(at(&shared->ready), 20000 * MS))
 		die("who makes tasks does not start");
 	skel->bss->maker = pid;
 	return pid;
