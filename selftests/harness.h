@@ -238,7 +238,7 @@ void shoot(struct rig *rig, unsigned int times);
 unsigned long long slice_of(struct rig *rig, pid_t pid);
 
 /* values of the kernel's, which BTF gives to BPF programs only */
-#define SCHED_EXT_POLICY	7
+#define SCHED_EXT_POLICY	RIG_SCHED_EXT
 #define SLICE_INF		(~0ULL)
 #define KICK_IDLE		(1LLU << 0)
 #define KICK_PREEMPT		(1LLU << 1)

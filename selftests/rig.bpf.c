@@ -225,7 +225,7 @@ void BPF_STRUCT_OPS(rig_dispatch, s32 cpu, struct task_struct *prev)
 		spin(ns);
 	}
 
-	if (hand.waits && hand_target(cpu) != cpu && hand.cpus[cpu == hand.cpus[1]] == cpu) {
+	if (hand.waits) {
 		p = bpf_task_from_pid(hand.pid);
 		if (p) {
 			if (scx_bpf_task_cpu(p) == cpu) {

@@ -64,7 +64,6 @@ enum rig_way {
 	RIG_FROM_DISPATCH,		/* ops.dispatch() of its CPU does both */
 	RIG_TO_LOCAL,			/* as the first, but to the local DSQ */
 	RIG_FROM_STOPPING,		/* ops.stopping() kicks, ops.enqueue() dispatches */
-	RIG_WAYS,
 };
 
 struct rig_hand {
