@@ -570,7 +570,8 @@ pub(crate) fn must_wait(this_rq: &ThisRq<'_>) -> bool {
 /// and IRQs are on, in between. Does not sleep.
 #[doc(alias = "kick_sync_wait_bal_cb")]
 pub(crate) fn wait(rq: &mut Rq<Locked>) {
-    // It is the next task of sched_ext that has to wait, and a balance comes before that.
+    // It is the next task of sched_ext that has to wait. A balance comes before that, unless 6.12 picks
+    // without one, see `is_above`: then it waits after its next.
     if is_above(rq) {
         return;
     }
