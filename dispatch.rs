@@ -39,6 +39,7 @@ use crate::{
             Rq,
             ThisRq, //
         },
+        scan::Scan,
         scheduler::{
             self,
             Scheduler, //
@@ -110,7 +111,7 @@ pub(crate) fn balance_by_search(
 ) -> DspVerdict {
     let mut pass = Pass::begin(this_rq);
     // Once for all siblings: the search for one must not forget what that for another left.
-    this_rq.set_unfinished(false);
+    Scan::of(this_rq).begin();
 
     let verdict = if is_shared(rq) {
         balance_core(this_rq, rq, prev)
@@ -395,7 +396,7 @@ pub(crate) fn to_local(
 ///
 /// After a switch of tasks, `rq` is that of the executing CPU and locked.
 pub(crate) fn come_back(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>) {
-    if this_rq.is_unfinished() && rq.curr().below_scx() {
+    if Scan::of(this_rq).is_unfinished() && rq.curr().below_scx() {
         rq.resched_curr();
     }
 }

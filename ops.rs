@@ -25,6 +25,7 @@ use crate::{
             Rq,
             ThisRq, //
         },
+        scan::Scan,
         scheduler,
         task::Task,
         time::Jiffies, //
@@ -88,7 +89,7 @@ unsafe fn balance_by_search(this_rq: ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Tas
 #[inline(always)]
 unsafe fn end_balance(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, verdict: DspVerdict) -> c_int {
     let found = verdict != DspVerdict::Nothing;
-    if (!found && this_rq.is_unfinished()) || kick::must_wait(this_rq) {
+    if (!found && Scan::of(this_rq).is_unfinished()) || kick::must_wait(this_rq) {
         // SAFETY: By the requirement above.
         unsafe { rq.call_after_switch(after_switch) };
     }

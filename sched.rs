@@ -22,6 +22,7 @@ pub(crate) mod pick_seq;
 pub(crate) mod relock;
 pub(crate) mod report;
 pub(crate) mod rq;
+pub(crate) mod scan;
 pub(crate) mod scheduler;
 pub(crate) mod task;
 pub(crate) mod time;

@@ -5,7 +5,8 @@
 //! Tasks that may not run here are passed over, however many there are. C does so under the DSQ's
 //! lock and with IRQs off until it has seen all of them, and the other CPUs wait for that lock.
 //! Here it goes in steps of [`STEP`] tasks, between which the lock is free, and after [`MAX_STEPS`]
-//! of them the CPU finishes its scheduling cycle, takes IRQs, and goes on where it was.
+//! of them the CPU finishes its scheduling cycle, takes IRQs, and goes on where it was. If it is amid
+//! too many DSQs to keep a place in another one, that comes as soon as it is through with one of them.
 //!
 //! Nothing is stranded: a pass that did not see all tasks, or that missed some which were added in
 //! front of it, leaves a note, and a CPU with such a note does not stay idle.
@@ -30,6 +31,7 @@ use crate::sched::{
         Rq,
         ThisRq, //
     },
+    scan::Scan, //
 };
 
 /// How many tasks are looked at before the DSQ's lock is given to others.
@@ -48,6 +50,8 @@ enum Step<'h> {
     NotFound,
     /// It was not the last step of a pass, or another pass is needed.
     Unfinished,
+    /// It was not the last step, and its place could not be kept.
+    NoPlace,
 }
 
 /// Moves the first task of `dsq` that may run on the CPU of `rq` to its local DSQ. Goes on only as
@@ -65,16 +69,17 @@ pub(super) fn consume<'h>(
 ) -> bool {
     // Only for itself can a CPU come back, and not on its way down.
     let limited = rq.cpu() == this_rq.cpu() && rq.is_online();
+    let scan = Scan::of(this_rq);
     let mut steps = 0u32;
 
+    // Without the lock: who puts a task there for us to find kicks us after that.
+    if dsq.is_empty() || (limited && scan.has_seen(dsq)) {
+        return false;
+    }
     loop {
-        // Without the lock: who puts a task there for us to find kicks us after that.
-        if dsq.is_empty() {
-            return false;
-        }
-        if steps == MAX_STEPS {
+        if steps >= MAX_STEPS {
             this_rq.count(counter::SCAN_BREAKS);
-            this_rq.set_unfinished(true);
+            scan.set_unfinished();
             return false;
         }
         if steps != 0 && !is_wanted() {
@@ -100,30 +105,32 @@ pub(super) fn consume<'h>(
             }
             Step::NotFound => return false,
             Step::Unfinished => this_rq.count(counter::SCAN_STEPS),
+            Step::NoPlace => {
+                this_rq.count(counter::SCAN_STEPS);
+                steps = MAX_STEPS;
+            }
         }
         pass::get_on(this_rq);
     }
 }
 
 /// Looks at the next [`STEP`] tasks, or, unless it is `limited`, at all of them.
-///
-/// At all of them as well if this CPU cannot remember its place, since it is in the middle of
-/// another DSQ: to begin at the first task again and again would strand the last.
 #[inline(always)]
 fn step<'h>(mut walk: Walk<'_, 'h>, limited: bool) -> Step<'h> {
     let mut left = if limited { STEP } else { u32::MAX };
 
     loop {
         if left == 0 {
-            if walk.park() {
-                return Step::Unfinished;
-            }
-            left = u32::MAX;
+            return if walk.park() {
+                Step::Unfinished
+            } else {
+                Step::NoPlace
+            };
         }
         left = left.saturating_sub(1);
 
         let Some(candidate) = walk.next() else {
-            return if walk.saw_all() {
+            return if walk.end() {
                 Step::NotFound
             } else {
                 // The next one begins at the first task.

@@ -95,6 +95,11 @@ struct rust_scx_pending {
 	unsigned long		words[16];
 };
 
+/* Room for Rust's struct Scan. */
+struct rust_scx_scan {
+	unsigned long		words[22];
+};
+
 /* Room for Rust's struct Watch, in lines of its own: other CPUs look at it in every tick. */
 struct rust_scx_watch {
 	unsigned long		words[16];
@@ -129,8 +134,7 @@ struct rust_scx_pcpu {
 
 	struct rust_scx_cursor	cursors[RUST_SCX_CURSORS];
 	bool			has_cursors;	/* some may be in DSQs */
-	/* there is more to be scanned than was in one go */
-	bool			unfinished;
+	struct rust_scx_scan	scan;
 	struct rust_scx_pending	pending;
 	struct rust_scx_watch	watch;
 	struct rust_scx_mailbox	mailbox;

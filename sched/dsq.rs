@@ -18,6 +18,7 @@ use super::{
         Rq,
         ThisRq, //
     },
+    scan::Scan,
     scheduler,
     task::Task, //
 };
@@ -127,7 +128,7 @@ impl Dsq {
     }
 
     /// How many tasks have been put on it so far, modulo the type's range.
-    fn seq(&self) -> u32 {
+    pub(super) fn seq(&self) -> u32 {
         // SAFETY: The DSQ is there; written with WRITE_ONCE().
         unsafe { addr_of!((*self.as_raw()).seq).read_volatile() }
     }
@@ -168,6 +169,7 @@ impl Dsq {
             rq,
             node,
             seq,
+            resumed: parked.is_some(),
         }
     }
 }
@@ -185,6 +187,8 @@ pub(crate) struct Walk<'a, 'h> {
     node: *mut list_head,
     /// That of the DSQ when the walk was at the first task.
     seq: u32,
+    /// Whether it went on from where this CPU parked.
+    resumed: bool,
 }
 
 impl<'a, 'h> Walk<'a, 'h> {
@@ -218,13 +222,17 @@ impl<'a, 'h> Walk<'a, 'h> {
         self.seq = self.dsq.seq().wrapping_sub(1);
     }
 
-    /// Whether the walk has seen all tasks: none was added since it was at the first.
-    pub(crate) fn saw_all(&self) -> bool {
-        self.seq == self.dsq.seq()
+    /// Behind the last task: whether the walk has seen all, and none was added since it was at the first.
+    pub(crate) fn end(&self) -> bool {
+        let saw_all = self.seq == self.dsq.seq();
+        if saw_all && self.resumed {
+            Scan::of(self.cursor.this_rq).saw(self.dsq);
+        }
+        saw_all
     }
 
-    /// Lets the next walk of this CPU go on behind the task that was last seen. False if the CPU
-    /// has parked elsewhere.
+    /// Lets the next walk of this CPU go on behind the task that was last seen. False if all cursors are
+    /// in other DSQs: then it begins at the first.
     pub(crate) fn park(&mut self) -> bool {
         self.cursor.park(self.dsq, self.node, self.seq)
     }
@@ -327,7 +335,8 @@ unsafe fn mod_nr(dsq: *mut scx_dispatch_q, delta: i32) {
 /// Where the executing CPU goes on in a DSQ that is too long to be walked in one go.
 ///
 /// It is an entry of the DSQ's list, so it stays in its place while tasks come and go. Who
-/// destroys a DSQ takes it off. Each CPU has a few, for as many DSQs at a time.
+/// destroys a DSQ takes it off. Each CPU has a few, for as many DSQs at a time. One is free again when
+/// the pass through its DSQ is over.
 ///
 /// # Invariants
 ///
@@ -438,10 +447,10 @@ impl<'h> Cursor<'h> {
         }
     }
 
-    /// Leaves the cursor behind `node` in `dsq`, which is locked.
+    /// Leaves the cursor behind `node` in `dsq`, which is locked. False if it is in another DSQ.
     fn park(&self, dsq: &Dsq, node: *mut list_head, seq: u32) -> bool {
-        // SAFETY: The cursor is this CPU's and on no list. `node` is on that of the DSQ, by the
-        // invariant of `Walk`.
+        // SAFETY: The cursor is this CPU's and, where it is put on a list, on none. `node` is on that of
+        // the DSQ, by the invariant of `Walk`.
         unsafe {
             if self.parked_in().is_some() {
                 (*self.raw).wanted = (*self.raw).wanted.wrapping_add(1);

@@ -580,20 +580,6 @@ impl ThisRq<'_> {
         unsafe { counter::add_to(self.pcpu, id, 1) };
     }
 
-    /// Notes whether this CPU left off in the middle of a scan.
-    #[inline]
-    pub(crate) fn set_unfinished(&self, unfinished: bool) {
-        // SAFETY: By the type invariant, and only used by its CPU, with IRQs off.
-        unsafe { addr_of_mut!((*self.pcpu).unfinished).write(unfinished) };
-    }
-
-    /// Whether it did.
-    #[inline]
-    pub(crate) fn is_unfinished(&self) -> bool {
-        // SAFETY: As in `set_unfinished`.
-        unsafe { addr_of!((*self.pcpu).unfinished).read() }
-    }
-
     /// Has this CPU carry out its requests as soon as it takes IRQs. False if it was queued before.
     pub(crate) fn queue_kick_irq_work(&self) -> bool {
         // SAFETY: Initialized at boot. IRQs are off, so this stays on the CPU whose it is.

@@ -14,7 +14,9 @@ u64 slice = 20 * 1000 * 1000;
 s32 crowd;			/* the process */
 s32 home;			/* and its CPU */
 bool hold = true;		/* which leaves the threads where they are */
-u64 used = 1 << SCAN_FIFO;	/* a bit for each DSQ that takes tasks and is looked into */
+u32 fifos = 1;			/* so many DSQs take tasks and are looked into */
+bool priq;			/* instead: the one that is ordered by vtime */
+bool churn;			/* all but the last change with each look; head and tail are there */
 u64 consumers;			/* a bit for each CPU that does so, beside that one */
 s32 head;			/* this task comes to the head of its DSQ */
 s32 tail;			/* and this one to the tail; all others run at once */
@@ -25,14 +27,15 @@ struct scan_cpu cpus[SCAN_CPUS];
 static void put(struct task_struct *p, u64 enq_flags)
 {
 	u64 n = __sync_fetch_and_add(&seq, 1);
+	u64 last = fifos - 1;
 
-	if (used & (1 << SCAN_PRIQ))
+	if (priq)
 		scx_bpf_dispatch_vtime(p, SCAN_PRIQ, slice,
 				       enq_flags & SCX_ENQ_HEAD ? 0 : n + 1, 0);
-	else if (used & (1 << SCAN_OTHER))
-		scx_bpf_dispatch(p, n % 2 ? SCAN_OTHER : SCAN_FIFO, slice, enq_flags);
-	else
-		scx_bpf_dispatch(p, SCAN_FIFO, slice, enq_flags);
+	else if (!last || (churn && p->tgid != crowd))
+		scx_bpf_dispatch(p, last, slice, enq_flags);
+	else /* half of them to the last */
+		scx_bpf_dispatch(p, n % (2 * last) < last ? n % last : last, slice, enq_flags);
 }
 
 s32 BPF_STRUCT_OPS(scan_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
@@ -54,36 +57,53 @@ void BPF_STRUCT_OPS(scan_enqueue, struct task_struct *p, u64 enq_flags)
 	}
 }
 
-static bool look_into(s32 cpu, u64 dsq)
+/* The first task goes to the end. */
+static void rotate(u64 dsq)
 {
-	struct scan_cpu *seen = &cpus[cpu & (SCAN_CPUS - 1)];
-	u64 before;
-	bool hit;
+	struct task_struct *p;
 
-	if (!(used & (1 << dsq)))
-		return false;
-	before = bpf_ktime_get_ns();
-	hit = scx_bpf_consume(dsq);
-	seen->ns += bpf_ktime_get_ns() - before;
-	seen->calls++;
+	bpf_for_each(scx_dsq, p, dsq, 0) {
+		scx_bpf_dispatch_from_dsq(BPF_FOR_EACH_ITER, p, dsq, 0);
+		break;
+	}
+}
+
+static bool look_into(struct scan_cpu *seen, u64 dsq)
+{
+	u64 before = bpf_ktime_get_ns(), ns;
+	bool hit = scx_bpf_consume(dsq);
+
+	ns = bpf_ktime_get_ns() - before;
+	if (priq || dsq == fifos - 1) {
+		if (ns > seen->longest)
+			seen->longest = ns;
+		seen->calls++;
+	}
 	seen->hits += hit;
 	return hit;
 }
 
 void BPF_STRUCT_OPS(scan_dispatch, s32 cpu, struct task_struct *prev)
 {
-	bool turn;
+	struct scan_cpu *seen = &cpus[cpu & (SCAN_CPUS - 1)];
+	u64 turn;
+	u32 i;
 
 	if (cpu == home ? hold : !(consumers & (1 << cpu)))
 		return;
 
+	if (priq) {
+		look_into(seen, SCAN_PRIQ);
+		return;
+	}
+	if (churn && cpu != home)
+		bpf_for(i, 0, fifos - 1)
+			rotate(i);
 	/* not always the same first */
-	turn = cpus[cpu & (SCAN_CPUS - 1)].calls & 2;
-	if (look_into(cpu, turn ? SCAN_OTHER : SCAN_FIFO))
-		return;
-	if (look_into(cpu, turn ? SCAN_FIFO : SCAN_OTHER))
-		return;
-	look_into(cpu, SCAN_PRIQ);
+	turn = seen->turns++;
+	bpf_for(i, 0, fifos)
+		if (look_into(seen, (turn + i) % fifos))
+			return;
 }
 
 s32 BPF_STRUCT_OPS_SLEEPABLE(scan_init)

@@ -25,7 +25,7 @@
 #define HOME		3	/* where they can run */
 #define FEW		64	/* a crowd that takes no time to speak of */
 #define LOOKS		20
-#define ROUNDS		10
+#define ROUNDS		20
 #define CYCLES		3
 #define LONG		(60 * 1000 * MS)
 
@@ -67,6 +67,15 @@ static void crowd_body(void)
 	}
 	for (;;)
 		pause();
+}
+
+/* So many FIFOs are used from here on, or the DSQ that is ordered by vtime. */
+#define BY_VTIME	0
+
+static void use(int fifos)
+{
+	skel->bss->priq = fifos == BY_VTIME;
+	skel->data->fifos = fifos ?: 1;
 }
 
 /* So many threads come to wait in the DSQs that are in use. */
@@ -121,12 +130,28 @@ static int queued(int dsq)
 
 /* --- the tests ------------------------------------------------------------------ */
 
-/* What a call of scx_bpf_consume() takes that finds nothing, in nanoseconds. */
-static double look_ns(void)
+static bool ends;
+
+/* Whether a figure that grows does so no more: it stands still for some time. */
+static bool await_still(unsigned long long *figure, int us, int limit)
+{
+	for (int left = limit; left > 0; left -= us) {
+		unsigned long long before = at(figure);
+
+		usleep(us);
+		if (at(figure) == before)
+			return true;
+	}
+	return false;
+}
+
+/* What the longest call of scx_bpf_consume() takes that finds nothing, in nanoseconds. */
+static unsigned long long look_ns(void)
 {
 	struct scan_cpu *seen = &skel->bss->cpus[FINDER];
-	unsigned long long calls = seen->calls, ns = seen->ns;
+	unsigned long long calls = seen->calls;
 
+	seen->longest = 0;
 	for (int i = 0; i < LOOKS; i++) {
 		unsigned long long before = at(&seen->calls);
 
@@ -134,28 +159,41 @@ static double look_ns(void)
 		await(at(&seen->calls) > before, 1000 * MS);
 	}
 	/* it may have to look again for a while, to see all */
-	usleep(20 * MS);
-	calls = seen->calls - calls;
-	note("%llu looks, %llu ns each", calls, (seen->ns - ns) / (calls ?: 1));
-	return (double)(seen->ns - ns) / (calls ?: 1);
+	ends = await_still(&seen->calls, 20 * MS, 2000 * MS);
+	note("%llu looks%s, the longest takes %llu ns", seen->calls - calls,
+	     ends ? "" : " and no end", seen->longest);
+	return seen->longest;
+}
+
+static void spin_us(int us)
+{
+	struct timespec began, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	do
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((now.tv_sec - began.tv_sec) * 1000000 + (now.tv_nsec - began.tv_nsec) / 1000 < us);
 }
 
 /*
- * A task that may run on the CPU that looks comes last, and another one first,
- * amid the search for the other one. Nothing but being woken tells the CPU.
+ * A task that may run on the CPU that looks comes first, amid its search: for another
+ * one, which is the last, or one in vain. Nothing but being woken tells the CPU.
  */
 static bool found(struct task *last, struct task *first)
 {
 	for (int i = 0; i < ROUNDS; i++) {
 		unsigned long long count = task_count(last), head = task_count(first);
 
-		task_wake(last);
 		if (i % 2)
-			usleep(i * 10);
+			task_wake(last);
+		else
+			kick_cpu(FINDER);
+		spin_us(i * 5);
 		task_wake(first);
-		if (!await(task_count(last) > count && task_count(first) > head, 2000 * MS)) {
+		if (!await(task_count(last) >= count + i % 2 && task_count(first) > head,
+			   2000 * MS)) {
 			note("round %d: last %s, first %s", i,
-			     task_count(last) > count ? "ran" : "is stranded",
+			     task_count(last) >= count + i % 2 ? "ran" : "is stranded",
 			     task_count(first) > head ? "ran" : "is stranded");
 			return false;
 		}
@@ -163,14 +201,14 @@ static bool found(struct task *last, struct task *first)
 	return true;
 }
 
-static void test_found(const char *what, unsigned long long dsqs, long nr)
+static void test_found(const char *what, int fifos, long nr)
 {
 	struct task last = task_start(TASK_SLEEPER, FINDER, SCHED_EXT_POLICY, NULL);
 	struct task first = task_start(TASK_SLEEPER, FINDER, SCHED_EXT_POLICY, NULL);
 	bool ok;
 
 	usleep(20 * MS);
-	skel->data->used = dsqs;
+	use(fifos);
 	counters_mark();
 	gather(nr);
 	skel->bss->tail = last.pid;
@@ -197,27 +235,28 @@ static void test_found(const char *what, unsigned long long dsqs, long nr)
  * It is with IRQs off that a CPU looks into a DSQ. By time, as the built-in core
  * has no counters; what an emulator takes for the others is the same for both.
  */
-static void test_bounded(const char *what, int dsqs, long nr)
+static void test_bounded(const char *what, int fifos, long nr)
 {
-	double few, many, all;
+	int times = fifos > 1 ? 2 : 1;	/* half of them are in that which is measured */
+	unsigned long long few, many, all;
 
-	skel->data->used = dsqs;
+	use(fifos);
 	skel->bss->consumers = 1 << FINDER;
-	gather(FEW * __builtin_popcount(dsqs));
+	gather(FEW * times);
 	few = look_ns();
 	disperse();
-	gather(nr * __builtin_popcount(dsqs));
+	gather(nr * times);
 	many = look_ns();
 	disperse();
 	skel->bss->consumers = 0;
 	/* or half as long as that, as both are rough */
 	all = few * nr / FEW / 2;
-	note("a look at %d tasks takes %.0f ns, one at %ld takes %.0f", FEW, few, nr, many);
 	if (module_in_charge() && counts("scan_breaks"))
 		result(many < all, "a look at %s is over before all of it is seen", what);
 	else
 		result(many > all, "the %s core looks at all of %s at once",
 		       module_in_charge() ? "module's" : "built-in", what);
+	result(ends, "and idles when it has seen all");
 }
 
 /* All CPUs but that of the crowd look all the time: who yields has them do so. */
@@ -258,7 +297,7 @@ static void test_sysrq(long nr)
 	struct task yielders[HOME];
 	bool ok;
 
-	skel->data->used = 1 << SCAN_FIFO | 1 << SCAN_OTHER;
+	use(2);
 	gather(nr);
 	counters_mark();
 	look_everywhere(yielders, true);
@@ -287,7 +326,7 @@ static void test_kill(long nr)
 			pause();
 	}
 	ok = await(sched_ext_is("enabled"), 10000 * MS);
-	skel->data->used = 1 << SCAN_PRIQ;
+	use(BY_VTIME);
 	gather(nr);
 	look_everywhere(yielders, true);
 	ok = ok && looking();
@@ -305,7 +344,7 @@ static void test_destroy(long nr)
 	bool ok = true;
 
 	for (int i = 0; ok && i < CYCLES; i++) {
-		skel->data->used = 1 << SCAN_FIFO;
+		use(1);
 		skel->bss->consumers = (1 << HOME) - 1;
 		gather(nr);
 		for (int cpu = 0; cpu < HOME; cpu++)
@@ -315,7 +354,7 @@ static void test_destroy(long nr)
 			usleep(i * MS);
 		skel->bss->consumers = 0;
 		ok = disperse() && await(!queued(SCAN_FIFO), 1000 * MS);
-		skel->data->used = 0;
+		use(BY_VTIME);
 		usleep(5 * MS);
 		run_prog(skel->progs.scan_destroy, &args, sizeof(args));
 		/* it is freed after a grace period, what comes next may get its memory */
@@ -330,7 +369,7 @@ int main(void)
 	long nr = setting("CROWD", 2000);
 
 	harness_init();
-	ksft_set_plan(14);
+	ksft_set_plan(24);
 	if (sysconf(_SC_NPROCESSORS_ONLN) <= HOME)
 		die("%d CPUs are needed", HOME + 1);
 	crowd = mmap(NULL, sizeof(*crowd), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -347,11 +386,17 @@ int main(void)
 	if (sched_start(&sched))
 		die("cannot enable the scheduler");
 
-	test_found("a FIFO", 1 << SCAN_FIFO, nr);
-	test_found("two FIFOs", 1 << SCAN_FIFO | 1 << SCAN_OTHER, nr * 3 / 4);
-	test_found("one that is ordered by vtime", 1 << SCAN_PRIQ, nr / 2);
-	test_bounded("a long DSQ", 1 << SCAN_FIFO, nr);
-	test_bounded("one of two long DSQs", 1 << SCAN_FIFO | 1 << SCAN_OTHER, nr);
+	test_found("a FIFO", 1, nr);
+	test_found("two FIFOs", 2, nr * 3 / 4);
+	test_found("five FIFOs", 5, nr * 5 / 2);
+	skel->bss->churn = true;
+	test_found("five FIFOs of which four change", 5, nr * 5 / 2);
+	skel->bss->churn = false;
+	test_found("one that is ordered by vtime", BY_VTIME, nr / 2);
+	test_bounded("a long DSQ", 1, nr);
+	test_bounded("one of two long DSQs", 2, nr);
+	/* a CPU can keep its place in four */
+	test_bounded("one of five long DSQs", 5, nr * 5 / 4);
 	test_destroy(nr / 4);
 	test_sysrq(nr / 2);
 	test_kill(nr / 4);

@@ -7,16 +7,18 @@
 
 enum scan_dsq {
 	SCAN_FIFO,
-	SCAN_OTHER,		/* a second one */
-	SCAN_PRIQ,
+	SCAN_OTHER,		/* a second one; there are more */
+	SCAN_FIFOS = 5,
+	SCAN_PRIQ = SCAN_FIFOS,
 	SCAN_DSQS,
 };
 
-/* Calls of scx_bpf_consume(). */
+/* Calls of scx_bpf_consume(), for the last of the DSQs in use. */
 struct scan_cpu {
 	unsigned long long calls;
 	unsigned long long hits;
-	unsigned long long ns;
+	unsigned long long longest;	/* in nanoseconds */
+	unsigned long long turns;
 };
 
 struct scan_args {

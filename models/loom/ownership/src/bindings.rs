@@ -150,6 +150,11 @@ pub(crate) struct rust_scx_pcpu {
     pub(crate) known_dsqs: [rust_scx_known_dsq; RUST_SCX_KNOWN_DSQS as usize],
     pub(crate) cursors: [rust_scx_cursor; RUST_SCX_CURSORS as usize],
     pub(crate) has_cursors: bool,
+    pub(crate) scan: rust_scx_scan,
+}
+
+pub(crate) struct rust_scx_scan {
+    pub(crate) words: [usize; 22],
 }
 
 pub(crate) unsafe fn raw_spin_lock(lock: *mut raw_spinlock) {

@@ -15,6 +15,7 @@ use crate::{
         rb_root,
         rq,
         rust_scx_cursor,
+        rust_scx_scan,
         rust_scx_known_dsq,
         rust_scx_pcpu,
         sched_ext_entity,
@@ -176,6 +177,7 @@ impl Machine {
                             }
                         }),
                         has_cursors: false,
+                        scan: rust_scx_scan { words: [0; 22] },
                     })
                 })
                 .collect(),

@@ -9,6 +9,8 @@ pub(crate) mod ops_state;
 #[path = "../../../../sched/relock.rs"]
 pub(crate) mod relock;
 pub(crate) mod rq;
+#[path = "../../../../sched/scan.rs"]
+pub(crate) mod scan;
 pub(crate) mod task;
 
 pub(crate) mod counter {

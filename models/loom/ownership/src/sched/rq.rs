@@ -162,6 +162,4 @@ impl ThisRq<'_> {
     pub(crate) fn count(&self, id: Counter) {
         counter::count(self.cpu(), id);
     }
-
-    pub(crate) fn set_unfinished(&self, _: bool) {}
 }
