@@ -266,7 +266,7 @@ pub(crate) fn enqueued(this_rq: &ThisRq<'_>, rq: &Rq<Locked>) {
         pending.put_off();
     }
     // Amid `ops.cpu_release()`, say, which may do the same with other tasks.
-    if rq.has_deferred() || Caller::now() != Caller::Outside {
+    if rq.has_deferred() || Caller::of(this_rq) != Caller::Outside {
         call(this_rq);
     } else {
         carry_out_all(this_rq);

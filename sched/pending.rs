@@ -54,6 +54,16 @@ impl Caller {
         Self::from_mask(mask)
     }
 
+    /// In what this CPU is. For less than [`now`](Self::now).
+    ///
+    /// # Context
+    ///
+    /// A run queue's lock held, so no NMI.
+    #[inline]
+    pub(crate) fn of(this_rq: &ThisRq<'_>) -> Self {
+        Self::from_mask(this_rq.kf_mask())
+    }
+
     #[inline]
     fn from_mask(mask: u32) -> Self {
         if mask == 0 {

@@ -573,6 +573,17 @@ impl ThisRq<'_> {
         self.pcpu
     }
 
+    /// Amid which operations of the BPF scheduler the CPU is, by what kfuncs these may call.
+    ///
+    /// # Context
+    ///
+    /// Not where the core scheduler has gone over to the next task and the CPU has not.
+    #[inline]
+    pub(super) fn kf_mask(&self) -> u32 {
+        // SAFETY: The task that runs here is not freed. It alone changes this.
+        unsafe { addr_of!((*self.curr_raw()).scx.kf_mask).read() }
+    }
+
     /// Counts for this CPU.
     #[inline]
     pub(crate) fn count(&self, id: Counter) {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     bindings::rust_scx_pcpu,
     compat::cpu::CpuId,
-    machine::{in_nmi, interrupt, is_mutant, machine, take_irqs, this_cpu}, //
+    machine::{in_nmi, interrupt, is_mutant, kf_mask, machine, take_irqs, this_cpu}, //
 };
 use core::{
     cell::{Cell, UnsafeCell},
@@ -365,6 +365,10 @@ impl ThisRq<'_> {
 
     pub(crate) fn pcpu(&self) -> *mut rust_scx_pcpu {
         percpu::of(self.cpu())
+    }
+
+    pub(crate) fn kf_mask(&self) -> u32 {
+        kf_mask()
     }
 
     pub(crate) fn count(&self, id: Counter) {
