@@ -19,7 +19,9 @@ bool priq;			/* instead: the one that is ordered by vtime */
 bool churn;			/* all but the last change with each look; head and tail are there */
 u64 consumers;			/* a bit for each CPU that does so, beside that one */
 s32 head;			/* this task comes to the head of its DSQ */
-s32 tail;			/* and this one to the tail; all others run at once */
+s32 tail;			/* and this one to the tail */
+s32 late;			/* this one to the head, but only ... */
+u32 before_look;		/* ... before so many looks; all others run at once */
 u64 enqueued;			/* threads that came to wait */
 u64 seq;
 struct scan_cpu cpus[SCAN_CPUS];
@@ -52,18 +54,20 @@ void BPF_STRUCT_OPS(scan_enqueue, struct task_struct *p, u64 enq_flags)
 		put(p, SCX_ENQ_HEAD);
 	} else if (tail && p->pid == tail) {
 		put(p, 0);
+	} else if (late && p->pid == late) {
+		scx_bpf_dispatch_vtime(p, SCAN_PRIQ, slice, 0, 0);
 	} else {
 		scx_bpf_dispatch(p, SCX_DSQ_LOCAL, slice, 0);
 	}
 }
 
-/* The first task goes to the end. */
-static void rotate(u64 dsq)
+/* The first task of one goes to another. */
+static void move_first(u64 from, u64 to, u64 enq_flags)
 {
 	struct task_struct *p;
 
-	bpf_for_each(scx_dsq, p, dsq, 0) {
-		scx_bpf_dispatch_from_dsq(BPF_FOR_EACH_ITER, p, dsq, 0);
+	bpf_for_each(scx_dsq, p, from, 0) {
+		scx_bpf_dispatch_from_dsq(BPF_FOR_EACH_ITER, p, to, enq_flags);
 		break;
 	}
 }
@@ -98,7 +102,9 @@ void BPF_STRUCT_OPS(scan_dispatch, s32 cpu, struct task_struct *prev)
 	}
 	if (churn && cpu != home)
 		bpf_for(i, 0, fifos - 1)
-			rotate(i);
+			move_first(i, i, 0);
+	if (before_look && cpu != home && !--before_look)
+		move_first(SCAN_PRIQ, SCAN_FIFO, SCX_ENQ_HEAD);
 	/* not always the same first */
 	turn = seen->turns++;
 	bpf_for(i, 0, fifos)

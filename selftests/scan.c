@@ -231,6 +231,39 @@ static void test_found(const char *what, int fifos, long nr)
 	task_stop(&first);
 }
 
+/* A task comes before the place that a CPU keeps, which is all that tells that CPU. */
+static void test_late(long nr)
+{
+	struct task late = task_start(TASK_SLEEPER, FINDER, SCHED_EXT_POLICY, NULL);
+	unsigned long long count;
+	bool ok;
+
+	task_asleep(&late, 1000 * MS);
+	use(1);
+	counters_mark();
+	gather(nr);
+	skel->bss->late = late.pid;
+	skel->bss->consumers = 1 << FINDER;
+	count = task_count(&late);
+	task_wake(&late);
+	await(queued(SCAN_PRIQ) == 1, 1000 * MS);
+	await_still(&skel->bss->cpus[FINDER].calls, 20 * MS, 1000 * MS);
+	skel->bss->before_look = 3;
+	/* the built-in core looks once for each */
+	for (int i = 0; i < 3 && at(&skel->bss->before_look); i++) {
+		kick_cpu(FINDER);
+		usleep(20 * MS);
+	}
+	ok = await(task_count(&late) > count, 2000 * MS);
+	result(ok && counted("dispatch", 1, LONG_MAX),
+	       "a task that comes before the place where a search goes on is found");
+	skel->bss->consumers = 0;
+	ok = disperse();
+	result(ok && sched_content(&sched), "and so are the others, where they can run");
+	skel->bss->late = 0;
+	task_stop(&late);
+}
+
 /*
  * It is with IRQs off that a CPU looks into a DSQ. By time, as the built-in core
  * has no counters; what an emulator takes for the others is the same for both.
@@ -369,7 +402,7 @@ int main(void)
 	long nr = setting("CROWD", 2000);
 
 	harness_init();
-	ksft_set_plan(24);
+	ksft_set_plan(26);
 	if (sysconf(_SC_NPROCESSORS_ONLN) <= HOME)
 		die("%d CPUs are needed", HOME + 1);
 	crowd = mmap(NULL, sizeof(*crowd), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -393,6 +426,7 @@ int main(void)
 	test_found("five FIFOs of which four change", 5, nr * 5 / 2);
 	skel->bss->churn = false;
 	test_found("one that is ordered by vtime", BY_VTIME, nr / 2);
+	test_late(nr);
 	test_bounded("a long DSQ", 1, nr);
 	test_bounded("one of two long DSQs", 2, nr);
 	/* a CPU can keep its place in four */
