@@ -79,11 +79,13 @@ static bool look_into(struct scan_cpu *seen, u64 dsq)
 
 	ns = bpf_ktime_get_ns() - before;
 	if (priq || dsq == fifos - 1) {
-		if (ns > seen->longest)
-			seen->longest = ns;
+		if (ns < seen->shortest)
+			seen->shortest = ns;
+		seen->over += ns > seen->limit;
 		seen->calls++;
+		if (hit)
+			seen->hit = seen->calls;
 	}
-	seen->hits += hit;
 	return hit;
 }
 

@@ -25,6 +25,7 @@
 #define HOME		3	/* where they can run */
 #define FEW		64	/* a crowd that takes no time to speak of */
 #define LOOKS		20
+#define TWO_LOOKS	900	/* a crowd that takes two, the second of which has room for more */
 #define ROUNDS		20
 #define CYCLES		3
 #define LONG		(60 * 1000 * MS)
@@ -145,13 +146,18 @@ static bool await_still(unsigned long long *figure, int us, int limit)
 	return false;
 }
 
-/* What the longest call of scx_bpf_consume() takes that finds nothing, in nanoseconds. */
-static unsigned long long look_ns(void)
+/*
+ * Has FINDER look a few times, in vain. Says how many calls of scx_bpf_consume() took longer than so
+ * many nanoseconds. Not the longest: what another CPU of an emulated guest does meanwhile counts.
+ */
+static unsigned long long looks_over(unsigned long long limit)
 {
 	struct scan_cpu *seen = &skel->bss->cpus[FINDER];
 	unsigned long long calls = seen->calls;
 
-	seen->longest = 0;
+	seen->limit = limit;
+	seen->shortest = -1ULL;
+	seen->over = 0;
 	for (int i = 0; i < LOOKS; i++) {
 		unsigned long long before = at(&seen->calls);
 
@@ -160,9 +166,9 @@ static unsigned long long look_ns(void)
 	}
 	/* it may have to look again for a while, to see all */
 	ends = await_still(&seen->calls, 20 * MS, 2000 * MS);
-	note("%llu looks%s, the longest takes %llu ns", seen->calls - calls,
-	     ends ? "" : " and no end", seen->longest);
-	return seen->longest;
+	note("%llu looks%s, %llu of more than %llu ns", seen->calls - calls,
+	     ends ? "" : " and no end", seen->over, limit);
+	return seen->over;
 }
 
 static void spin_us(int us)
@@ -232,30 +238,35 @@ static void test_found(const char *what, int fifos, long nr)
 }
 
 /* A task comes before the place that a CPU keeps, which is all that tells that CPU. */
-static void test_late(long nr)
+static void test_late(void)
 {
 	struct task late = task_start(TASK_SLEEPER, FINDER, SCHED_EXT_POLICY, NULL);
-	unsigned long long count;
+	struct scan_cpu *seen = &skel->bss->cpus[FINDER];
+	unsigned long long count, calls;
 	bool ok;
 
 	task_asleep(&late, 1000 * MS);
 	use(1);
 	counters_mark();
-	gather(nr);
+	gather(TWO_LOOKS);
 	skel->bss->late = late.pid;
 	skel->bss->consumers = 1 << FINDER;
 	count = task_count(&late);
 	task_wake(&late);
 	await(queued(SCAN_PRIQ) == 1, 1000 * MS);
-	await_still(&skel->bss->cpus[FINDER].calls, 20 * MS, 1000 * MS);
-	skel->bss->before_look = 3;
+	await_still(&seen->calls, 20 * MS, 1000 * MS);
+	calls = seen->calls;
+	skel->bss->before_look = 2;
+	kick_cpu(FINDER);
+	usleep(20 * MS);
 	/* the built-in core looks once for each */
-	for (int i = 0; i < 3 && at(&skel->bss->before_look); i++) {
+	if (at(&skel->bss->before_look))
 		kick_cpu(FINDER);
-		usleep(20 * MS);
-	}
 	ok = await(task_count(&late) > count, 2000 * MS);
-	result(ok && counted("dispatch", 1, LONG_MAX),
+	/* not by a search of later, for which there is always a reason */
+	note("found by look %llu", seen->hit - calls);
+	result(ok && counted("dispatch", 1, LONG_MAX) &&
+	       (seen->hit - calls == 2 || !module_in_charge()),
 	       "a task that comes before the place where a search goes on is found");
 	skel->bss->consumers = 0;
 	ok = disperse();
@@ -271,23 +282,23 @@ static void test_late(long nr)
 static void test_bounded(const char *what, int fifos, long nr)
 {
 	int times = fifos > 1 ? 2 : 1;	/* half of them are in that which is measured */
-	unsigned long long few, many, all;
+	struct scan_cpu *seen = &skel->bss->cpus[FINDER];
+	unsigned long long limit, over;	/* half of what all take, as that is rough */
 
 	use(fifos);
 	skel->bss->consumers = 1 << FINDER;
 	gather(FEW * times);
-	few = look_ns();
+	looks_over(0);
+	limit = seen->shortest * nr / FEW / 2;
 	disperse();
 	gather(nr * times);
-	many = look_ns();
+	over = looks_over(limit);
 	disperse();
 	skel->bss->consumers = 0;
-	/* or half as long as that, as both are rough */
-	all = few * nr / FEW / 2;
 	if (module_in_charge() && counts("scan_breaks"))
-		result(many < all, "a look at %s is over before all of it is seen", what);
+		result(over < LOOKS / 4, "a look at %s is over before all of it is seen", what);
 	else
-		result(many > all, "the %s core looks at all of %s at once",
+		result(over >= LOOKS, "the %s core looks at all of %s at once",
 		       module_in_charge() ? "module's" : "built-in", what);
 	result(ends, "and idles when it has seen all");
 }
@@ -426,7 +437,7 @@ int main(void)
 	test_found("five FIFOs of which four change", 5, nr * 5 / 2);
 	skel->bss->churn = false;
 	test_found("one that is ordered by vtime", BY_VTIME, nr / 2);
-	test_late(nr);
+	test_late();
 	test_bounded("a long DSQ", 1, nr);
 	test_bounded("one of two long DSQs", 2, nr);
 	/* a CPU can keep its place in four */

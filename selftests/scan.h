@@ -16,8 +16,10 @@ enum scan_dsq {
 /* Calls of scx_bpf_consume(), for the last of the DSQs in use. */
 struct scan_cpu {
 	unsigned long long calls;
-	unsigned long long hits;
-	unsigned long long longest;	/* in nanoseconds */
+	unsigned long long hit;		/* the last that found a task */
+	unsigned long long shortest;	/* in nanoseconds */
+	unsigned long long limit;
+	unsigned long long over;	/* those that took longer */
 	unsigned long long turns;
 };
 
