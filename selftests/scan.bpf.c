@@ -108,7 +108,7 @@ void BPF_STRUCT_OPS(scan_dispatch, s32 cpu, struct task_struct *prev)
 	if (before_look && cpu != home && !--before_look)
 		move_first(SCAN_PRIQ, SCAN_FIFO, SCX_ENQ_HEAD);
 	/* not always the same first */
-	turn = seen->turns++;
+	turn = bpf_get_prandom_u32();
 	bpf_for(i, 0, fifos)
 		if (look_into(seen, (turn + i) % fifos))
 			return;

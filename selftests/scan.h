@@ -20,7 +20,6 @@ struct scan_cpu {
 	unsigned long long shortest;	/* in nanoseconds */
 	unsigned long long limit;
 	unsigned long long over;	/* those that took longer */
-	unsigned long long turns;
 };
 
 struct scan_args {
