@@ -24,7 +24,7 @@
 #define FINDER		1	/* where they are looked for */
 #define HOME		3	/* where they can run */
 #define FEW		64	/* a crowd that takes no time to speak of */
-#define LOOKS		20
+#define LOOKS		40
 #define TWO_LOOKS	900	/* a crowd that takes two, the second of which has room for more */
 #define ROUNDS		20
 #define CYCLES		3
@@ -296,7 +296,7 @@ static void test_bounded(const char *what, int fifos, long nr)
 	disperse();
 	skel->bss->consumers = 0;
 	if (module_in_charge() && counts("scan_breaks"))
-		result(over < LOOKS / 4, "a look at %s is over before all of it is seen", what);
+		result(over <= LOOKS / 20, "a look at %s is over before all of it is seen", what);
 	else
 		result(over >= LOOKS, "the %s core looks at all of %s at once",
 		       module_in_charge() ? "module's" : "built-in", what);
