@@ -110,7 +110,9 @@ impl Scan {
     }
 
     fn used(&self) -> &[Seen] {
-        self.seen.get(..self.state.get() % UNFINISHED).unwrap_or(&[])
+        self.seen
+            .get(..self.state.get() % UNFINISHED)
+            .unwrap_or(&[])
     }
 }
 

@@ -16,7 +16,7 @@ s32 home;			/* and its CPU */
 bool hold = true;		/* which leaves the threads where they are */
 u32 fifos = 1;			/* so many DSQs take tasks and are looked into */
 bool priq;			/* instead: the one that is ordered by vtime */
-bool churn;			/* all but the last change with each look; head and tail are there */
+bool churn;			/* all but the last change with a look; head and tail go there */
 u64 consumers;			/* a bit for each CPU that does so, beside that one */
 s32 head;			/* this task comes to the head of its DSQ */
 s32 tail;			/* and this one to the tail */

@@ -147,8 +147,9 @@ static bool await_still(unsigned long long *figure, int us, int limit)
 }
 
 /*
- * Has FINDER look a few times, in vain. Says how many calls of scx_bpf_consume() took longer than so
- * many nanoseconds. Not the longest: what another CPU of an emulated guest does meanwhile counts.
+ * Has FINDER look a few times, in vain. Says how many calls of scx_bpf_consume() took longer
+ * than so many nanoseconds. Not the longest: what another CPU of an emulated guest does
+ * meanwhile counts.
  */
 static unsigned long long looks_over(unsigned long long limit)
 {
