@@ -4,6 +4,9 @@
  * CPUs and machines that stood still, a CPU stuck in ops.dispatch(); what it
  * says, and how it looks. What the built-in core does differently is expected of
  * it: this program runs on both.
+ *
+ * Not tested: that the timeout is read in one piece (W2). It is one word, which compilers read so
+ * for the built-in core as well: nothing shows of the race but to KCSAN.
  */
 #include <limits.h>
 #include <sched.h>
