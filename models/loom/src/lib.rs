@@ -15,7 +15,6 @@
 
 mod bindings;
 mod compat;
-#[path = "../../../kick.rs"]
 mod kick;
 mod machine;
 mod sched;
