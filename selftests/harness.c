@@ -131,6 +131,8 @@ static void visit(struct rig *rig, int cpu, struct orders *orders)
 	struct rig_cpu *seen = &rig->bss->cpus[cpu];
 	unsigned long long passes = at(&seen->passes), stops = at(&seen->stops);
 
+	if (at(&seen->passing))
+		passes = RIG_AMID_PASS;
 	kick(rig, cpu, orders->flags);
 
 	orders->amid_spin += at(&rig->bss->spins) % 2;
@@ -462,8 +464,8 @@ void order_spin(struct task *task, unsigned long ms, bool irqs_off)
 {
 	order_waits(task, 0, irqs_off, ms);
 	await(spinning(task), 1000 * MS);
-	/* it is about to */
-	usleep(2 * MS);
+	/* it is about to, which takes long where an emulator has many CPUs and KASAN */
+	usleep(20 * MS);
 }
 
 bool spinning(const struct task *task)

@@ -274,7 +274,8 @@ void BPF_STRUCT_OPS(rig_running, struct task_struct *p)
 	bpf_for(i, 0, req.nr) {
 		u32 slot = i & (RIG_CPUS - 1);
 
-		req.passes[slot] = cpu_seen(req.cpus[slot])->passes;
+		seen = cpu_seen(req.cpus[slot]);
+		req.passes[slot] = seen->passing ? RIG_AMID_PASS : seen->passes;
 		scx_bpf_kick_cpu(req.cpus[slot], req.flags);
 	}
 	req.kicked = req.nr;
@@ -361,6 +362,7 @@ int rig_balancing(void *ctx)
 
 	seen->answered = *(volatile u64 *)&seen->asked;
 	seen->answered_idle = *(volatile u64 *)&seen->asked_idle;
+	seen->passing = 1;
 	seen->passes++;
 	return 0;
 }
@@ -382,6 +384,7 @@ int rig_balanced(void *ctx)
 {
 	struct rig_cpu *seen = cpu_seen(bpf_get_smp_processor_id());
 
+	seen->passing = 0;
 	seen->balances++;
 	if (seen->rounds == RIG_ROUNDS)
 		seen->full_cycles++;

@@ -19,6 +19,7 @@ struct rig_cpu {
 	unsigned long long full_cycles;	/* cycles of RIG_ROUNDS calls */
 	unsigned int rounds;		/* calls in this cycle so far */
 	unsigned int max_rounds;	/* the most calls in one cycle */
+	int passing;			/* in balance_scx() */
 	int running;			/* pid that was picked last */
 	unsigned long long trail[RIG_TRAIL]; /* each is set to @stops, far apart */
 
@@ -42,6 +43,9 @@ struct rig_cpu {
 	long shots;			/* kicks of ops.*() left to this CPU */
 };
 
+/* It may be an answer to a kick that came amid it. */
+#define RIG_AMID_PASS (-1ULL)
+
 /* SCX_DSP_MAX_LOOPS, which BTF does not carry */
 #define RIG_ROUNDS 32
 
@@ -52,7 +56,7 @@ struct rig_request {
 	unsigned long long flags;
 	int cpus[RIG_CPUS];
 	unsigned int kicked;		/* CPUs that were kicked */
-	unsigned long long passes[RIG_CPUS]; /* of each, before */
+	unsigned long long passes[RIG_CPUS]; /* of each, before; RIG_AMID_PASS: it was in one */
 	unsigned long long done;	/* requests carried out */
 };
 
