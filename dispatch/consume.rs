@@ -46,8 +46,8 @@ enum Step<'h> {
     Moved,
     /// A task is ours if we are faster than others.
     Held(Held<'h>),
-    /// There is no task for this CPU.
-    NotFound,
+    /// There is no task for this CPU, up to that sequence of the DSQ.
+    NotFound(u32),
     /// It was not the last step of a pass, or another pass is needed.
     Unfinished,
     /// It was not the last step, and its place could not be kept.
@@ -73,7 +73,7 @@ pub(super) fn consume<'h>(
     let mut steps = 0u32;
 
     // Without the lock: who puts a task there for us to find kicks us after that.
-    if dsq.is_empty() || (limited && scan.has_seen(dsq)) {
+    if dsq.is_empty() || (scan.is_going_on() && limited && scan.has_seen(dsq)) {
         return false;
     }
     loop {
@@ -103,7 +103,13 @@ pub(super) fn consume<'h>(
                 }
                 this_rq.count(counter::LOST_RACE);
             }
-            Step::NotFound => return false,
+            Step::NotFound(seq) => {
+                // Others are not finished, or this may be found again before they are.
+                if limited && (steps > 1 || scan.is_going_on()) {
+                    scan.saw(dsq, seq);
+                }
+                return false;
+            }
             Step::Unfinished => this_rq.count(counter::SCAN_STEPS),
             Step::NoPlace => {
                 this_rq.count(counter::SCAN_STEPS);
@@ -130,11 +136,10 @@ fn step<'h>(mut walk: Walk<'_, 'h>, limited: bool) -> Step<'h> {
         left = left.saturating_sub(1);
 
         let Some(candidate) = walk.next() else {
-            return if walk.end() {
-                Step::NotFound
-            } else {
+            return match walk.saw_all() {
+                Some(seq) => Step::NotFound(seq),
                 // The next one begins at the first task.
-                Step::Unfinished
+                None => Step::Unfinished,
             };
         };
         if candidate.is_here() {

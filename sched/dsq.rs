@@ -18,7 +18,6 @@ use super::{
         Rq,
         ThisRq, //
     },
-    scan::Scan,
     scheduler,
     task::Task, //
 };
@@ -169,7 +168,6 @@ impl Dsq {
             rq,
             node,
             seq,
-            resumed: parked.is_some(),
         }
     }
 }
@@ -187,8 +185,6 @@ pub(crate) struct Walk<'a, 'h> {
     node: *mut list_head,
     /// That of the DSQ when the walk was at the first task.
     seq: u32,
-    /// Whether it went on from where this CPU parked.
-    resumed: bool,
 }
 
 impl<'a, 'h> Walk<'a, 'h> {
@@ -222,13 +218,10 @@ impl<'a, 'h> Walk<'a, 'h> {
         self.seq = self.dsq.seq().wrapping_sub(1);
     }
 
-    /// Behind the last task: whether the walk has seen all, and none was added since it was at the first.
-    pub(crate) fn end(&self) -> bool {
-        let saw_all = self.seq == self.dsq.seq();
-        if saw_all && self.resumed {
-            Scan::of(self.cursor.this_rq).saw(self.dsq);
-        }
-        saw_all
+    /// Behind the last task: the DSQ's sequence, if the walk has seen all tasks, as none was added since it
+    /// was at the first.
+    pub(crate) fn saw_all(&self) -> Option<u32> {
+        (self.seq == self.dsq.seq()).then_some(self.seq)
     }
 
     /// Lets the next walk of this CPU go on behind the task that was last seen. False if all cursors are

@@ -22,13 +22,16 @@ use core::{
 /// How many DSQs are remembered. With more long ones than that a CPU may go on for longer than it has to.
 const NR_SEEN: usize = 7;
 
-/// Set in [`Scan::state`] while a DSQ has not been seen to its end. The other bits are a number.
+/// Set in [`Scan::state`] while a DSQ has not been seen to its end.
 const UNFINISHED: usize = 1 << 16;
+
+/// The same in a search that goes on with one that was not finished. The other bits are a number.
+const GOES_ON: usize = 1 << 17;
 
 /// All zeroes: nothing.
 #[repr(C)]
 pub(crate) struct Scan {
-    /// How many of `seen` are in use, which come first, and [`UNFINISHED`].
+    /// How many of `seen` are in use, which come first; [`UNFINISHED`]; [`GOES_ON`].
     state: Cell<usize>,
     seen: [Seen; NR_SEEN],
 }
@@ -76,20 +79,26 @@ impl Scan {
         self.state.get() & UNFINISHED != 0
     }
 
-    /// Whether `dsq` has been seen to its end, and nothing has come to it since.
+    /// Whether there is anything to be known of this search.
     #[inline]
-    pub(crate) fn has_seen(&self, dsq: &Dsq) -> bool {
-        self.state.get() != 0 && self.knows(&Seen::now(dsq))
+    pub(crate) fn is_going_on(&self) -> bool {
+        self.state.get() != 0
     }
 
+    /// Whether `dsq` has been seen to its end, and nothing has come to it since.
     #[cold]
+    pub(crate) fn has_seen(&self, dsq: &Dsq) -> bool {
+        self.knows(&Seen::at(dsq, dsq.seq()))
+    }
+
     fn knows(&self, now: &Seen) -> bool {
         self.used().iter().any(|seen| seen == now)
     }
 
-    /// Notes that `dsq`, which is locked, has been seen to its end.
-    pub(super) fn saw(&self, dsq: &Dsq) {
-        self.note(Seen::now(dsq));
+    /// Notes that `dsq` has been seen to its end, when its sequence was that.
+    #[cold]
+    pub(crate) fn saw(&self, dsq: &Dsq, seq: u32) {
+        self.note(Seen::at(dsq, seq));
     }
 
     fn note(&self, now: Seen) {
@@ -119,18 +128,18 @@ impl Scan {
 /// What becomes of the state of a search when the next one begins.
 fn after(state: usize) -> usize {
     if state & UNFINISHED != 0 {
-        state & !UNFINISHED
+        state & !UNFINISHED | GOES_ON
     } else {
         0
     }
 }
 
 impl Seen {
-    fn now(dsq: &Dsq) -> Self {
+    fn at(dsq: &Dsq, seq: u32) -> Self {
         Self {
             dsq: Cell::new(dsq.as_raw() as usize),
             gen: Cell::new(scheduler::dsq_gen()),
-            seq: Cell::new(dsq.seq() as usize),
+            seq: Cell::new(seq as usize),
         }
     }
 }
