@@ -20,6 +20,7 @@ use super::fit::{
 use crate::sched::{
     counter,
     dsq::{
+        Candidate,
         Dsq,
         Walk, //
     },
@@ -40,12 +41,17 @@ const STEP: u32 = 64;
 /// How many steps there are in one call.
 const MAX_STEPS: u32 = 8;
 
+/// A task that may run here.
+enum Found<'h> {
+    /// It was moved to the local DSQ.
+    Here,
+    /// It is ours if we are faster than others.
+    Held(Held<'h>),
+}
+
 /// What came of a step.
 enum Step<'h> {
-    /// A task was moved to the local DSQ.
-    Moved,
-    /// A task is ours if we are faster than others.
-    Held(Held<'h>),
+    Found(Found<'h>),
     /// There is no task for this CPU, up to that sequence of the DSQ.
     NotFound(u32),
     /// It was not the last step of a pass, or another pass is needed.
@@ -61,7 +67,85 @@ enum Step<'h> {
 ///
 /// Balance: `rq` is locked and in balance; its lock is dropped and retaken on the way.
 #[doc(alias = "consume_dispatch_q")]
+#[inline(always)]
 pub(super) fn consume<'h>(
+    this_rq: &'h ThisRq<'_>,
+    rq: &mut Rq<Locked>,
+    dsq: &'h Dsq,
+    is_wanted: impl Fn() -> bool,
+) -> bool {
+    // Without the lock: who puts a task there for us to find kicks us after that.
+    if dsq.is_empty() {
+        return false;
+    }
+    // Most often it is the very first, or that is the only one: no search, and none of its frame.
+    match dsq
+        .with_first(this_rq, rq, |candidate| first(candidate))
+        .unwrap_or(First::Only)
+    {
+        First::Found(found) => get(this_rq, rq, found) || search(this_rq, rq, dsq, is_wanted),
+        First::Only => false,
+        First::NotFound => search(this_rq, rq, dsq, is_wanted),
+    }
+}
+
+/// What came of a look at the first task.
+enum First<'h> {
+    Found(Found<'h>),
+    /// It may not run here, and there is no other.
+    Only,
+    NotFound,
+}
+
+#[inline(always)]
+fn first<'h>(candidate: Candidate<'_, '_, 'h>) -> First<'h> {
+    let is_last = candidate.is_last();
+    match take(candidate) {
+        Ok(found) => First::Found(found),
+        Err(Misfit::NotAllowed) if is_last => First::Only,
+        Err(_) => First::NotFound,
+    }
+}
+
+/// Takes a task off the DSQ, if it may run here.
+#[inline(always)]
+fn take<'h>(candidate: Candidate<'_, '_, 'h>) -> Result<Found<'h>, Misfit> {
+    if candidate.is_here() {
+        candidate.move_to_local();
+        return Ok(Found::Here);
+    }
+    fits(candidate.task(), candidate.rq()).map(|()| Found::Held(candidate.take()))
+}
+
+/// Gets what was found to the local DSQ. False if somebody else was faster.
+#[inline(always)]
+fn get(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, found: Found<'_>) -> bool {
+    match found {
+        Found::Here => {
+            this_rq.count(counter::CONSUME_LOCAL);
+            true
+        }
+        Found::Held(held) => fetch(this_rq, rq, held),
+    }
+}
+
+/// From the run queue of another CPU.
+#[inline(never)]
+fn fetch(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, held: Held<'_>) -> bool {
+    let here = Rq::of(rq.cpu());
+    let mut lock = Relock::new(rq);
+    let Some(owned) = held.regain(&mut lock) else {
+        this_rq.count(counter::LOST_RACE);
+        return false;
+    };
+    owned.migrate(&mut lock, here, 0);
+    this_rq.count(counter::CONSUME_REMOTE);
+    true
+}
+
+/// As [`consume`], where that is not the first task.
+#[inline(never)]
+fn search<'h>(
     this_rq: &'h ThisRq<'_>,
     rq: &mut Rq<Locked>,
     dsq: &'h Dsq,
@@ -72,8 +156,7 @@ pub(super) fn consume<'h>(
     let scan = Scan::of(this_rq);
     let mut steps = 0u32;
 
-    // Without the lock: who puts a task there for us to find kicks us after that.
-    if dsq.is_empty() || (scan.is_going_on() && limited && scan.has_seen(dsq)) {
+    if limited && scan.has_seen(dsq) {
         return false;
     }
     loop {
@@ -89,22 +172,13 @@ pub(super) fn consume<'h>(
         steps = if limited { steps.saturating_add(1) } else { 0 };
 
         match step(dsq.walk(this_rq, rq, limited), limited) {
-            Step::Moved => {
-                this_rq.count(counter::CONSUME_LOCAL);
-                return true;
-            }
-            Step::Held(held) => {
-                let here = Rq::of(rq.cpu());
-                let mut lock = Relock::new(rq);
-                if let Some(owned) = held.regain(&mut lock) {
-                    owned.migrate(&mut lock, here, 0);
-                    this_rq.count(counter::CONSUME_REMOTE);
+            Step::Found(found) => {
+                if get(this_rq, rq, found) {
                     return true;
                 }
-                this_rq.count(counter::LOST_RACE);
             }
             Step::NotFound(seq) => {
-                // Others are not finished, or this may be found again before they are.
+                // It may be seen again before all others are.
                 if limited && (steps > 1 || scan.is_going_on()) {
                     scan.saw(dsq, seq);
                 }
@@ -142,16 +216,11 @@ fn step<'h>(mut walk: Walk<'_, 'h>, limited: bool) -> Step<'h> {
                 None => Step::Unfinished,
             };
         };
-        if candidate.is_here() {
-            candidate.move_to_local();
-            return Step::Moved;
-        }
-        match fits(candidate.task(), candidate.rq()) {
-            Ok(()) => return Step::Held(candidate.take()),
+        let task = candidate.task();
+        match take(candidate) {
+            Ok(found) => return Step::Found(found),
             // It is about to be free to go, and nobody else might come for it.
-            Err(Misfit::MigrationDisabled) if limited && candidate.task().on_cpu() => {
-                walk.miss();
-            }
+            Err(Misfit::MigrationDisabled) if limited && task.on_cpu() => walk.miss(),
             Err(_) => {}
         }
     }

@@ -142,6 +142,26 @@ impl Dsq {
         unsafe { bindings::raw_spin_unlock(addr_of_mut!((*self.as_raw()).lock)) };
     }
 
+    /// Has `look` look at the first task, with the DSQ locked.
+    #[inline(always)]
+    pub(crate) fn with_first<'h, T>(
+        &'h self,
+        this_rq: &'h ThisRq<'_>,
+        rq: &mut Rq<Locked>,
+        look: impl FnOnce(Candidate<'_, '_, 'h>) -> T,
+    ) -> Option<T> {
+        self.lock();
+        // INVARIANT: Locked, and at the head.
+        let mut walk = Walk {
+            dsq: self,
+            cursor: Cursor::nth(this_rq, this_rq.pcpu(), 0),
+            rq,
+            node: self.head(),
+            seq: self.seq(),
+        };
+        walk.next().map(look)
+    }
+
     /// Walks its tasks to find one for `rq`: from the first on, or, if it is to `resume`, from where
     /// this CPU parked.
     ///
@@ -251,6 +271,13 @@ impl<'h> Candidate<'_, '_, 'h> {
     /// The run queue to find a task for.
     pub(crate) fn rq(&self) -> &Rq<Locked> {
         self.walk.rq
+    }
+
+    /// Whether nothing comes behind it.
+    pub(crate) fn is_last(&self) -> bool {
+        // SAFETY: On the list, by the type invariant of `Walk`.
+        let next = unsafe { (*self.walk.node).next };
+        core::ptr::eq(next, self.walk.dsq.head())
     }
 
     /// Whether the task is on the run queue that the walk is for.
