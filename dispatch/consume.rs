@@ -79,10 +79,15 @@ pub(super) fn consume<'h>(
         return false;
     }
     // Most often it is the very first, or that is the only one: no search, and none of its frame.
-    match dsq
-        .with_first(this_rq, rq, |candidate| first(candidate))
-        .unwrap_or(First::Only)
-    {
+    let first = dsq.with_first(this_rq, rq, |candidate| {
+        let is_last = candidate.is_last();
+        match take(candidate) {
+            Ok(found) => First::Found(found),
+            Err(Misfit::NotAllowed) if is_last => First::Only,
+            Err(_) => First::NotFound,
+        }
+    });
+    match first.unwrap_or(First::Only) {
         First::Found(found) => get(this_rq, rq, found) || search(this_rq, rq, dsq, is_wanted),
         First::Only => false,
         First::NotFound => search(this_rq, rq, dsq, is_wanted),
@@ -95,16 +100,6 @@ enum First<'h> {
     /// It may not run here, and there is no other.
     Only,
     NotFound,
-}
-
-#[inline(always)]
-fn first<'h>(candidate: Candidate<'_, '_, 'h>) -> First<'h> {
-    let is_last = candidate.is_last();
-    match take(candidate) {
-        Ok(found) => First::Found(found),
-        Err(Misfit::NotAllowed) if is_last => First::Only,
-        Err(_) => First::NotFound,
-    }
 }
 
 /// Takes a task off the DSQ, if it may run here.
