@@ -21,6 +21,7 @@ u64 consumers;			/* a bit for each CPU that does so, beside that one */
 s32 head;			/* this task comes to the head of its DSQ */
 s32 tail;			/* and this one to the tail */
 s32 late;			/* this one to the head, but only ... */
+s32 screen;			/* (with this one, which cannot run there, before it) */
 u32 before_look;		/* ... before so many looks; all others run at once */
 u64 enqueued;			/* threads that came to wait */
 u64 seq;
@@ -54,8 +55,8 @@ void BPF_STRUCT_OPS(scan_enqueue, struct task_struct *p, u64 enq_flags)
 		put(p, SCX_ENQ_HEAD);
 	} else if (tail && p->pid == tail) {
 		put(p, 0);
-	} else if (late && p->pid == late) {
-		scx_bpf_dispatch_vtime(p, SCAN_PRIQ, slice, 0, 0);
+	} else if (late && (p->pid == late || p->pid == screen)) {
+		scx_bpf_dispatch_vtime(p, SCAN_PRIQ, slice, p->pid == screen, 0);
 	} else {
 		scx_bpf_dispatch(p, SCX_DSQ_LOCAL, slice, 0);
 	}
@@ -106,7 +107,8 @@ void BPF_STRUCT_OPS(scan_dispatch, s32 cpu, struct task_struct *prev)
 		bpf_for(i, 0, fifos - 1)
 			move_first(i, i, 0);
 	if (before_look && cpu != home && !--before_look)
-		move_first(SCAN_PRIQ, SCAN_FIFO, SCX_ENQ_HEAD);
+		bpf_for(i, 0, 2)
+			move_first(SCAN_PRIQ, SCAN_FIFO, SCX_ENQ_HEAD);
 	/* not always the same first */
 	turn = bpf_get_prandom_u32();
 	bpf_for(i, 0, fifos)

@@ -242,19 +242,23 @@ static void test_found(const char *what, int fifos, long nr)
 static void test_late(void)
 {
 	struct task late = task_start(TASK_SLEEPER, FINDER, SCHED_EXT_POLICY, NULL);
+	struct task screen = task_start(TASK_SLEEPER, HOME, SCHED_EXT_POLICY, NULL);
 	struct scan_cpu *seen = &skel->bss->cpus[FINDER];
 	unsigned long long count, calls;
 	bool ok;
 
 	task_asleep(&late, 1000 * MS);
+	task_asleep(&screen, 1000 * MS);
 	use(1);
 	counters_mark();
 	gather(TWO_LOOKS);
+	skel->bss->screen = screen.pid;
 	skel->bss->late = late.pid;
 	skel->bss->consumers = 1 << FINDER;
 	count = task_count(&late);
 	task_wake(&late);
-	await(queued(SCAN_PRIQ) == 1, 1000 * MS);
+	task_wake(&screen);
+	await(queued(SCAN_PRIQ) == 2, 1000 * MS);
 	await_still(&seen->calls, 20 * MS, 1000 * MS);
 	calls = seen->calls;
 	skel->bss->before_look = 2;
@@ -274,6 +278,7 @@ static void test_late(void)
 	result(ok && sched_content(&sched), "and so are the others, where they can run");
 	skel->bss->late = 0;
 	task_stop(&late);
+	task_stop(&screen);
 }
 
 /*
