@@ -289,7 +289,7 @@ static void test_bounded(const char *what, int fifos, long nr)
 {
 	int times = fifos > 1 ? 2 : 1;	/* half of them are in that which is measured */
 	struct scan_cpu *seen = &skel->bss->cpus[FINDER];
-	unsigned long long limit, over;	/* half of what all take, as that is rough */
+	unsigned long long limit, over = 0;	/* half of what all take, as that is rough */
 
 	use(fifos);
 	skel->bss->consumers = 1 << FINDER;
@@ -298,7 +298,12 @@ static void test_bounded(const char *what, int fifos, long nr)
 	limit = seen->shortest * nr / FEW / 2;
 	disperse();
 	gather(nr * times);
-	over = looks_over(limit);
+	/* another CPU gets its turn amid a look now and then, with KASAN more often */
+	for (int try = 0; try < 3; try++) {
+		over = looks_over(limit);
+		if (over <= LOOKS / 20)
+			break;
+	}
 	disperse();
 	skel->bss->consumers = 0;
 	if (module_in_charge() && counts("scan_breaks"))
