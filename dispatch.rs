@@ -338,11 +338,7 @@ fn may_go_on(task: &Task) -> bool {
 #[inline(always)]
 fn consume_global(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>) -> bool {
     // While a scheduler is being thrown out, this is where all tasks are.
-    match Dsq::global(rq.cpu()) {
-        // Most often it is empty.
-        Some(dsq) if !dsq.is_empty() => consume::consume(this_rq, rq, dsq, || true),
-        _ => false,
-    }
+    Dsq::global(rq.cpu()).is_some_and(|dsq| consume::consume(this_rq, rq, dsq, || true))
 }
 
 /// Takes a task from the user DSQ with that ID, after what `ops.dispatch()` asked for so far.

@@ -157,29 +157,30 @@ fn request(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) -> Option<Counter
         return Some(counter::KICK_BYPASSED);
     }
 
+    let wait = flags.has(KickFlags::WAIT);
     let request = if flags.has(KickFlags::IDLE) {
         this_rq.count(counter::KICK_IDLE);
-        if flags.has(KickFlags::PREEMPT) || flags.has(KickFlags::WAIT) {
+        if wait || flags.has(KickFlags::PREEMPT) {
             report_exclusive();
         }
         Requests::IDLE
     } else if flags.has(KickFlags::PREEMPT) {
         this_rq.count(counter::KICK_PREEMPT);
-        Requests::RESCHED.and(Requests::PREEMPT)
+        Requests::resched(true)
     } else {
-        if !flags.has(KickFlags::WAIT) {
+        if !wait {
             this_rq.count(counter::KICK_PLAIN);
         }
         Requests::RESCHED
     };
 
-    let wait = flags.has(KickFlags::WAIT) && request != Requests::IDLE;
-    if wait {
+    if wait && request != Requests::IDLE {
         this_rq.count(counter::KICK_WAIT);
+        return Some(note(*this_rq, cpu, request, true));
     }
     match Caller::now() {
-        Caller::Outside if !wait => Some(at_once(this_rq, cpu, request)),
-        caller if wait || caller == Caller::Nmi => Some(note(*this_rq, cpu, request, wait)),
+        Caller::Outside => Some(at_once(this_rq, cpu, request)),
+        Caller::Nmi => Some(note(*this_rq, cpu, request, false)),
         caller => keep(this_rq, cpu, request, caller),
     }
 }

@@ -148,9 +148,9 @@ unsafe extern "C" fn to_local(
 unsafe extern "C" fn kick(this_rq: *mut bindings::rq, cpu: i32, flags: u64) {
     // SAFETY: By the requirement above.
     let this_rq = unsafe { ThisRq::assume_irqs_off(this_rq) };
-    if let Some(cpu) = CpuId::from_i32(cpu) {
-        kick::kick(this_rq, cpu, KickFlags::from_bits(flags));
-    }
+    // SAFETY: Possible, by the requirement above, which `scx_bpf_kick_cpu()` checks.
+    let cpu = unsafe { CpuId::from_i32_unchecked(cpu) };
+    kick::kick(this_rq, cpu, KickFlags::from_bits(flags));
 }
 
 /// # Safety

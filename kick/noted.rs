@@ -121,12 +121,7 @@ fn kick_one_cpu(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, cpu: CpuId) -
 
     let outcome = if searching {
         drop(rq);
-        let preempt = if preempt {
-            Requests::PREEMPT
-        } else {
-            Requests::RESCHED
-        };
-        leave(this_rq, cpu, Requests::RESCHED.and(preempt))
+        leave(this_rq, cpu, Requests::resched(preempt))
     } else {
         resched(this_rq, &mut rq, preempt);
         counter::KICK_RESCHED

@@ -34,6 +34,16 @@ impl Requests {
     /// By the CPU itself: to see to the [sets](super::rq::KickRequests) that it has noted.
     pub(crate) const SETS: Self = Self(8);
 
+    /// To reschedule.
+    #[inline]
+    pub(crate) const fn resched(preempt: bool) -> Self {
+        if preempt {
+            Self::RESCHED.and(Self::PREEMPT)
+        } else {
+            Self::RESCHED
+        }
+    }
+
     #[inline]
     pub(crate) fn has(self, request: Self) -> bool {
         self.0 & request.0 != 0

@@ -33,18 +33,19 @@ const GOES_ON: usize = 1 << 17;
 pub(crate) struct Scan {
     /// How many of `seen` are in use, which come first; [`UNFINISHED`]; [`GOES_ON`].
     state: Cell<usize>,
-    seen: [Seen; NR_SEEN],
+    seen: [Cell<Seen>; NR_SEEN],
 }
 
 /// A DSQ that was seen to its end.
+#[derive(Copy, Clone, PartialEq, Eq)]
 #[repr(C)]
 struct Seen {
     /// Its address, which is not gone to.
-    dsq: Cell<usize>,
+    dsq: usize,
     /// `dsq_gen` then: no other DSQ has come there since if it still is that.
-    gen: Cell<usize>,
+    gen: usize,
     /// How many tasks had been put there.
-    seq: Cell<usize>,
+    seq: usize,
 }
 
 const _: () = assert!(size_of::<Scan>() == size_of::<bindings::rust_scx_scan>());
@@ -88,11 +89,11 @@ impl Scan {
     /// Whether `dsq` has been seen to its end, and nothing has come to it since.
     #[cold]
     pub(crate) fn has_seen(&self, dsq: &Dsq) -> bool {
-        self.knows(&Seen::at(dsq, dsq.seq()))
+        self.knows(Seen::at(dsq, dsq.seq()))
     }
 
-    fn knows(&self, now: &Seen) -> bool {
-        self.used().iter().any(|seen| seen == now)
+    fn knows(&self, now: Seen) -> bool {
+        self.used().iter().any(|seen| seen.get() == now)
     }
 
     /// Notes that `dsq` has been seen to its end, when its sequence was that.
@@ -103,7 +104,7 @@ impl Scan {
 
     fn note(&self, now: Seen) {
         let used = self.used();
-        let slot = match used.iter().find(|seen| seen.dsq == now.dsq) {
+        let slot = match used.iter().find(|seen| seen.get().dsq == now.dsq) {
             Some(slot) => slot,
             None => match self.seen.get(used.len()) {
                 Some(slot) => {
@@ -113,12 +114,10 @@ impl Scan {
                 None => return,
             },
         };
-        slot.dsq.set(now.dsq.get());
-        slot.gen.set(now.gen.get());
-        slot.seq.set(now.seq.get());
+        slot.set(now);
     }
 
-    fn used(&self) -> &[Seen] {
+    fn used(&self) -> &[Cell<Seen>] {
         self.seen
             .get(..self.state.get() % UNFINISHED)
             .unwrap_or(&[])
@@ -137,16 +136,10 @@ fn after(state: usize) -> usize {
 impl Seen {
     fn at(dsq: &Dsq, seq: u32) -> Self {
         Self {
-            dsq: Cell::new(dsq.as_raw() as usize),
-            gen: Cell::new(scheduler::dsq_gen()),
-            seq: Cell::new(seq as usize),
+            dsq: dsq.as_raw() as usize,
+            gen: scheduler::dsq_gen(),
+            seq: seq as usize,
         }
-    }
-}
-
-impl PartialEq for Seen {
-    fn eq(&self, other: &Self) -> bool {
-        self.dsq == other.dsq && self.gen == other.gen && self.seq == other.seq
     }
 }
 
@@ -168,17 +161,13 @@ mod tests {
     ]);
 
     fn seen(dsq: usize, gen: usize, seq: usize) -> Seen {
-        Seen {
-            dsq: Cell::new(dsq),
-            gen: Cell::new(gen),
-            seq: Cell::new(seq),
-        }
+        Seen { dsq, gen, seq }
     }
 
     fn scan() -> Scan {
         Scan {
             state: Cell::new(0),
-            seen: core::array::from_fn(|_| seen(0, 0, 0)),
+            seen: core::array::from_fn(|_| Cell::new(seen(0, 0, 0))),
         }
     }
 
@@ -186,9 +175,9 @@ mod tests {
         let scan = scan();
         scan.begin();
         scan.note(seen(1, 1, 1));
-        assert!(scan.knows(&seen(1, 1, 1)));
+        assert!(scan.knows(seen(1, 1, 1)));
         scan.begin();
-        assert!(!scan.knows(&seen(1, 1, 1)));
+        assert!(!scan.knows(seen(1, 1, 1)));
         assert_eq!(scan.state.get(), 0);
     }
 
@@ -199,16 +188,16 @@ mod tests {
         assert!(scan.is_unfinished());
         scan.begin();
         assert!(!scan.is_unfinished());
-        assert!(scan.knows(&seen(1, 1, 1)));
+        assert!(scan.knows(seen(1, 1, 1)));
         scan.begin();
-        assert!(!scan.knows(&seen(1, 1, 1)));
+        assert!(!scan.knows(seen(1, 1, 1)));
     }
 
     fn what_has_changed_is_not_known() {
         let scan = scan();
         scan.note(seen(1, 1, 1));
         for other in [seen(2, 1, 1), seen(1, 2, 1), seen(1, 1, 2)] {
-            assert!(!scan.knows(&other));
+            assert!(!scan.knows(other));
         }
     }
 
@@ -217,7 +206,7 @@ mod tests {
         scan.note(seen(1, 1, 1));
         scan.note(seen(1, 1, 2));
         assert_eq!(scan.used().len(), 1);
-        assert!(scan.knows(&seen(1, 1, 2)));
+        assert!(scan.knows(seen(1, 1, 2)));
     }
 
     fn there_is_no_room_for_one_too_many() {
@@ -227,7 +216,7 @@ mod tests {
         }
         scan.set_unfinished();
         assert_eq!(scan.used().len(), NR_SEEN);
-        assert!(scan.knows(&seen(NR_SEEN - 1, 0, 0)));
-        assert!(!scan.knows(&seen(NR_SEEN, 0, 0)));
+        assert!(scan.knows(seen(NR_SEEN - 1, 0, 0)));
+        assert!(!scan.knows(seen(NR_SEEN, 0, 0)));
     }
 }

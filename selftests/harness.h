@@ -6,6 +6,7 @@
 #include <scx/common.h>
 #include <stdbool.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "kselftest.h"
 #include "rig.h"
@@ -87,6 +88,15 @@ long few(long waits);
 static inline void relax(void)
 {
 	__builtin_ia32_pause();
+}
+
+/* By the monotonic clock. */
+static inline unsigned long long now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
 /* What shares memory with us may change it at any time. */

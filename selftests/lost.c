@@ -23,7 +23,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "harness.h"
 
@@ -51,14 +50,6 @@ struct storm {
 static struct rig *rig;
 static struct storm *storm;
 static int cpus;			/* the last of them idles */
-
-static unsigned long long now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
 
 /* Without giving up the CPU, which would make it go through the scheduler. */
 static void barrier(unsigned long long *passed)

@@ -174,12 +174,10 @@ static unsigned long long looks_over(unsigned long long limit)
 
 static void spin_us(int us)
 {
-	struct timespec began, now;
+	unsigned long long end = now_ns() + us * 1000ULL;
 
-	clock_gettime(CLOCK_MONOTONIC, &began);
-	do
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	while ((now.tv_sec - began.tv_sec) * 1000000 + (now.tv_nsec - began.tv_nsec) / 1000 < us);
+	while (now_ns() < end)
+		;
 }
 
 /*

@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "harness.h"
 
@@ -112,11 +111,8 @@ static unsigned long long spent[ARRAY_SIZE(phases)];
 static void phase(int which)
 {
 	static unsigned long long since;
-	struct timespec ts;
-	unsigned long long now;
+	unsigned long long now = now_ns();
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now = ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 	if (which >= 0)
 		spent[which] += now - since;
 	since = now;
