@@ -23,7 +23,8 @@ use self::stuck::{
     find_stuck,
     found_again,
     report_stuck,
-    Stuck, //
+    Stuck,
+    TICKS_PER_LOOK, //
 };
 use crate::{
     compat::{
@@ -123,7 +124,8 @@ pub(crate) fn enable(timeout: Jiffies) {
         let watch = Watch::of(cpu);
         pass::reset(cpu);
         watch.passed_at.store(now, Relaxed);
-        watch.ticked_at.store(now, Relaxed);
+        watch.looked_at.store(now, Relaxed);
+        watch.no_look_until.store(now, Relaxed);
         watch.buddy.store(cpu.as_u32() as usize, Relaxed);
         watch.kicks.store(0, Relaxed);
         let trips = counter::read(cpu, counter::GUARD_TRIPS);
@@ -146,7 +148,9 @@ pub(crate) fn interval() -> Jiffies {
 
 /// How long a CPU must have been out of the BPF scheduler's reach to be excused.
 fn absence() -> Jiffies {
-    (TIMEOUT.load(Relaxed) / 4).max(msecs_to_jiffies(100))
+    (TIMEOUT.load(Relaxed) / 4)
+        .max(msecs_to_jiffies(100))
+        .max(2 * TICKS_PER_LOOK)
 }
 
 fn later(a: Jiffies, b: Jiffies) -> Jiffies {
@@ -312,7 +316,7 @@ impl Excuse {
         let silent = if curr.is_idle() {
             curr.must_resched() && found_again(watch, pass)
         } else {
-            since(watch.ticked_at.load(Relaxed)) > absence
+            since(watch.looked_at.load(Relaxed)) > absence
         };
         silent.then_some(Self::Stolen)
     }
@@ -476,18 +480,34 @@ pub(crate) fn kicked(cpu: CpuId) {
 /// # Context
 ///
 /// Hook `tick`: hardirq context of every CPU, `rq` is its run queue, locked and pinned.
+#[inline(always)]
 pub(crate) fn tick(rq: &Rq<Locked>) {
-    rq.count(counter::TICK_CHECKS);
-
     let now = jiffies();
     let watch = Watch::of(rq.cpu());
-    let last_tick = watch.ticked_at.load(Relaxed);
-    watch.ticked_at.store(now, Relaxed);
+    if time_after(now, watch.no_look_until.load(Relaxed)) {
+        look(rq, watch, now);
+    }
+}
+
+/// What one tick in [`TICKS_PER_LOOK`] does.
+#[inline(never)]
+fn look(rq: &Rq<Locked>, watch: &Watch, now: Jiffies) {
+    rq.count(counter::TICK_CHECKS);
+
+    let gap = now.wrapping_sub(watch.looked_at.load(Relaxed));
+    watch.looked_at.store(now, Relaxed);
 
     if time_after(now, DEADLINE.load(Relaxed)) {
         check_deadline(rq, now);
     }
-    check_buddy(rq, watch, now.wrapping_sub(last_tick));
+    let watches = check_buddy(rq, watch, now, gap);
+    // All CPUs look in the same ticks, as they began with a buddy each.
+    let until = if watches {
+        now
+    } else {
+        now | (TICKS_PER_LOOK - 1)
+    };
+    watch.no_look_until.store(until, Relaxed);
 }
 
 /// The scan is overdue: throws the scheduler out, but for the first time.
@@ -550,7 +570,7 @@ fn stands_still(cpu: CpuId) -> bool {
     let watch = Watch::of(cpu);
     !PassState::from_watch(watch).is_inside()
         && since(watch.passed_at.load(Relaxed)) > absence()
-        && since(watch.ticked_at.load(Relaxed)) > absence()
+        && since(watch.looked_at.load(Relaxed)) > absence()
         && !Rq::of(cpu).idles()
 }
 

@@ -29,14 +29,16 @@ pub(crate) struct Watch {
     pub(crate) pass: Atomic,
     /// When it last began to look for a task.
     pub(crate) passed_at: Atomic,
-    /// When it last ticked.
-    pub(crate) ticked_at: Atomic,
-    /// The CPU that it looks at in its ticks, the pass that this one was last seen in, and for how
+    /// When it last looked after others in a tick. As long as it ticks, that is not long ago.
+    pub(crate) looked_at: Atomic,
+    /// Ticks up to then have nothing to look after.
+    pub(crate) no_look_until: Atomic,
+    /// The CPU that it looks at, the pass that this one was last seen in, and for how
     /// long.
     pub(crate) buddy: Atomic,
     pub(crate) buddy_pass: Atomic,
     pub(crate) buddy_time: Atomic,
-    _own: [Atomic; 2],
+    _own: Atomic,
 
     // Written under the CPU's rq lock.
     /// When it was last kicked, if [`kicks`](Self::kicks) is not 0.

@@ -30,7 +30,6 @@ use crate::{
             Rq, //
         },
         time::{
-            jiffies,
             jiffies_to_msecs,
             msecs_to_jiffies,
             since,
@@ -53,9 +52,8 @@ static MAX_DISPATCH: Atomic = Atomic::new(usize::MAX / 2);
 const MIN_WATCHED_MS: u32 = 500;
 const MAX_GAP_MS: u32 = 25;
 
-/// For how many ticks a CPU looks at the same one. All begin with their neighbours, so that there
-/// is somebody for each.
-const TICKS_PER_BUDDY: usize = 8;
+/// How far apart the looks at others are. A power of two.
+pub(super) const TICKS_PER_LOOK: usize = 8;
 
 /// Begins to look.
 pub(super) fn enable() {
@@ -67,23 +65,27 @@ pub(super) fn enable() {
     MAX_DISPATCH.store(msecs_to_jiffies(ms), Relaxed);
 }
 
-/// Looks at one other CPU, and at the next one a few ticks later unless this one is looking for a
-/// task then. That takes long only if it is stuck there.
+/// Looks at one other CPU, and at the next one the next time unless this one is looking for a task
+/// then, which is what it says: it is to be looked at in each tick. That takes long only if it is
+/// stuck there. All CPUs begin with their neighbours, so that there is somebody for each.
 ///
-/// What has been watched is made up of `gap`s between own ticks: a stopped machine has none. A CPU
+/// What has been watched is made up of `gap`s between own looks: a stopped machine has none. A CPU
 /// that a hypervisor has taken away is not watched.
 #[inline]
-pub(super) fn check_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies) {
+pub(super) fn check_buddy(rq: &Rq<Locked>, watch: &Watch, now: Jiffies, gap: Jiffies) -> bool {
     let Some(buddy) = CpuId::from_u32(watch.buddy.load(Relaxed) as u32) else {
-        return;
+        return false;
     };
     let pass = PassState::of(buddy);
     if pass.is_inside() && buddy != rq.cpu() {
         watch_buddy(rq, watch, gap, buddy, pass);
-    } else if jiffies() % TICKS_PER_BUDDY == 0 {
+        return true;
+    }
+    if now % TICKS_PER_LOOK == 0 {
         let next = cpumask::online().next_around(buddy).unwrap_or(buddy);
         watch.buddy.store(next.as_u32() as usize, Relaxed);
     }
+    false
 }
 
 /// This CPU may be next to get stuck, on the lock that the other one holds, and others may be
@@ -159,9 +161,12 @@ pub(super) fn report_stuck(cpu: CpuId, watch: &Watch) {
 #[cfg(CONFIG_KUNIT)]
 mod tests {
     use super::*;
-    use crate::compat::kunit::{
-        assert,
-        kunit_tests, //
+    use crate::{
+        compat::kunit::{
+            assert,
+            kunit_tests, //
+        },
+        sched::time::jiffies,
     };
 
     kunit_tests!(rust_scx_stuck: [
