@@ -7,10 +7,14 @@
 
 use super::{
     msg::Msg,
-    rq::waiting::{
-        Class,
-        Place,
-        Waiting, //
+    rq::{
+        waiting::{
+            Class,
+            Place,
+            Waiting, //
+        },
+        Locked,
+        Rq, //
     },
     scheduler,
     task::Comm,
@@ -69,13 +73,39 @@ pub(crate) struct Report {
     /// Where it does.
     pub(crate) waiting: Option<Waiting>,
     /// What runs on the CPU.
-    pub(crate) curr: Option<(Comm, i32, Class)>,
+    pub(crate) curr: Option<Curr>,
     /// When the CPU last came by for its next task.
     pub(crate) passed_at: Option<Jiffies>,
     /// When it was last kicked.
     pub(crate) kicked_at: Option<Jiffies>,
     /// Of that CPU under this scheduler.
     pub(crate) guard_trips: Option<usize>,
+}
+
+/// A task that runs, "comm[pid] (class)" for users.
+#[derive(Copy, Clone)]
+pub(crate) struct Curr {
+    comm: Comm,
+    pid: i32,
+    class: Class,
+}
+
+impl Curr {
+    /// That of the CPU of `rq`.
+    pub(crate) fn of(rq: &Rq<Locked>) -> Self {
+        Self {
+            comm: rq.curr().comm(),
+            pid: rq.curr().pid(),
+            class: rq.class_of_curr(),
+        }
+    }
+}
+
+impl fmt::Display for Curr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let comm = self.comm.as_bstr();
+        write!(f, "{comm}[{}] ({})", self.pid, self.class)
+    }
 }
 
 impl Report {
@@ -139,7 +169,7 @@ impl Report {
                 line(c_str!("queued"), format_args!("{len}"));
             }
         }
-        if let Some((comm, pid, class)) = &self.curr {
+        if let Some(Curr { comm, pid, class }) = &self.curr {
             line(c_str!("curr_comm"), format_args!("{}", comm.as_bstr()));
             line(c_str!("curr_pid"), format_args!("{pid}"));
             line(c_str!("curr_class"), format_args!("{class}"));

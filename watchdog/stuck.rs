@@ -7,6 +7,7 @@
 
 #![deny(unsafe_code)]
 
+use super::clock::TICKS_PER_LOOK;
 use crate::{
     compat::{
         cpu::CpuId,
@@ -51,9 +52,6 @@ static MAX_DISPATCH: Atomic = Atomic::new(usize::MAX / 2);
 /// ticks to the next, as the machine may have been stopped.
 const MIN_WATCHED_MS: u32 = 500;
 const MAX_GAP_MS: u32 = 25;
-
-/// How far apart the looks at others are. A power of two.
-pub(super) const TICKS_PER_LOOK: usize = 8;
 
 /// Begins to look.
 pub(super) fn enable() {
