@@ -3,7 +3,7 @@
 //! Run queues, and proof of who holds their locks.
 //!
 //! - [`Rq`] offers what C reads without the lock.
-//! - [`Rq<Locked>`] is what a holder of the lock sees. [`RqGuard`] takes the lock; where C calls
+//! - [`Rq<Locked>`] is what a holder of the lock sees. A [guard](guard::RqGuard) takes the lock; where C calls
 //!   with the lock held, the hook says so by [`Rq::assume_locked`].
 //! - [`ThisRq`] is the run queue of the executing CPU, which stays that as IRQs are off.
 //!
@@ -12,7 +12,16 @@
 //!
 //! C header: [`kernel/sched/sched.h`](srctree/kernel/sched/sched.h)
 
+mod guard;
+mod requests;
+mod this;
 pub(crate) mod waiting;
+
+pub(crate) use self::{
+    guard::Balancing,
+    requests::KickRequests,
+    this::ThisRq, //
+};
 
 use super::{
     counter::{
@@ -21,8 +30,7 @@ use super::{
     },
     cpumask::{
         active,
-        siblings,
-        Cpumask, //
+        siblings, //
     },
     percpu,
     task::Task, //
@@ -41,10 +49,7 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
-    ops::{
-        Deref,
-        DerefMut, //
-    },
+    ops::Deref,
     ptr::{
         addr_of,
         addr_of_mut,
@@ -53,12 +58,10 @@ use core::{
 };
 use kernel::{
     bindings::{
-        cpumask,
         scx_dispatch_q,
         task_struct, //
     },
     container_of,
-    ffi::c_ulong,
     types::Opaque, //
 };
 
@@ -145,20 +148,6 @@ impl<State> Rq<State> {
         // SAFETY: May be called anywhere, with a possible CPU.
         unsafe { bindings::vcpu_is_preempted(self.cpu().as_u32() as i32) }
     }
-
-    /// The requests for kicks that its CPU has noted.
-    pub(crate) fn kick_requests(&self) -> KickRequests<'_> {
-        let rq = self.as_raw();
-        // SAFETY: Allocated at boot for all run queues, changed with atomic operations only.
-        unsafe {
-            KickRequests {
-                kick: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_kick).into_mask()),
-                idle: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_kick_if_idle).into_mask()),
-                preempt: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_preempt).into_mask()),
-                wait: Cpumask::from_raw(addr_of_mut!((*rq).scx.cpus_to_wait).into_mask()),
-            }
-        }
-    }
 }
 
 impl Rq {
@@ -200,32 +189,6 @@ impl Rq {
     fn pick_seq_ref(&self) -> &Atomic {
         // SAFETY: There forever, and written with WRITE_ONCE() or stronger.
         unsafe { Atomic::from_ptr(addr_of_mut!((*self.as_raw()).scx.pnt_seq).cast()) }
-    }
-
-    /// Takes the lock.
-    ///
-    /// # Context
-    ///
-    /// Any but NMI. No run queue's lock is held. IRQs are off until the guard is dropped.
-    pub(crate) fn lock_irqsave(&self) -> RqGuard<'_, Restored> {
-        // SAFETY: The run queue is there; the guard unlocks.
-        let flags = unsafe { bindings::raw_spin_rq_lock_irqsave(self.as_raw()) };
-        RqGuard {
-            rq: self,
-            irqs: Restored(flags),
-        }
-    }
-
-    /// Takes the lock if that is possible at once, even under the lock of any run queue,
-    /// this one included.
-    pub(crate) fn try_lock(&self, _irqs_off: &ThisRq<'_>) -> Option<RqGuard<'_, Off>> {
-        // SAFETY: The run queue is there; the guard unlocks. IRQs are off.
-        let locked = unsafe { bindings::raw_spin_rq_trylock(self.as_raw()) };
-        // Lazily: a guard that is made unlocks when it is dropped.
-        locked.then(|| RqGuard {
-            rq: self,
-            irqs: Off,
-        })
     }
 }
 
@@ -275,12 +238,6 @@ impl Rq<Locked> {
     /// Forgets what an earlier balance decided, and that one was due.
     pub(crate) fn forget_balance(&mut self) {
         self.change_flags(Flags::BAL_PENDING.0 | Flags::BAL_KEEP.0, 0);
-    }
-
-    /// Marks the CPU as vacant until the returned guard is dropped.
-    pub(crate) fn enter_balance(&mut self) -> Balancing<'_> {
-        self.change_flags(0, Flags::IN_BALANCE.0);
-        Balancing(self)
     }
 
     /// What runs there. It cannot leave while the lock is held.
@@ -420,236 +377,10 @@ impl Rq<Locked> {
         // SAFETY: The run queue is there.
         unsafe { addr_of_mut!((*self.as_raw()).scx.local_dsq) }
     }
-
-    /// The run queue of the executing CPU, which may be a sibling of this one's.
-    pub(crate) fn executing(&self) -> ThisRq<'_> {
-        // SAFETY: Holding a run queue's lock, this cannot migrate.
-        let rq = unsafe { bindings::this_rq() };
-        // SAFETY: IRQs are off while the lock is held, which `self` outlives.
-        unsafe { ThisRq::assume_irqs_off(rq) }
-    }
-}
-
-/// A locked run queue that is looking for a task.
-///
-/// # Invariants
-///
-/// `IN_BALANCE` is set from its creation until it is dropped.
-#[must_use = "the flag is cleared when this is dropped"]
-pub(crate) struct Balancing<'a>(&'a mut Rq<Locked>);
-
-impl Deref for Balancing<'_> {
-    type Target = Rq<Locked>;
-
-    fn deref(&self) -> &Rq<Locked> {
-        self.0
-    }
-}
-
-impl DerefMut for Balancing<'_> {
-    fn deref_mut(&mut self) -> &mut Rq<Locked> {
-        self.0
-    }
-}
-
-impl Drop for Balancing<'_> {
-    fn drop(&mut self) {
-        self.0.change_flags(Flags::IN_BALANCE.0, 0);
-    }
-}
-
-/// The lock of a run queue, held. IRQs are off, and what becomes of them then is `I`.
-#[must_use = "the lock is released when the guard is dropped"]
-pub(crate) struct RqGuard<'a, I: Irqs> {
-    rq: &'a Rq,
-    irqs: I,
-}
-
-/// What becomes of IRQs with the end of a lock. A type, so that no unlock has to find out.
-pub(crate) trait Irqs {
-    /// # Safety
-    ///
-    /// `rq` is locked, and `self` is from when that was done.
-    unsafe fn unlock(&self, rq: *mut bindings::rq);
-}
-
-/// They were off before, and stay that.
-pub(crate) struct Off;
-
-impl Irqs for Off {
-    #[inline(always)]
-    unsafe fn unlock(&self, rq: *mut bindings::rq) {
-        // SAFETY: By the requirement of the trait.
-        unsafe { bindings::raw_spin_rq_unlock(rq) };
-    }
-}
-
-/// They are what they were before, as these flags say.
-pub(crate) struct Restored(c_ulong);
-
-impl Irqs for Restored {
-    unsafe fn unlock(&self, rq: *mut bindings::rq) {
-        // SAFETY: By the requirement of the trait.
-        unsafe { bindings::raw_spin_rq_unlock_irqrestore(rq, self.0) };
-    }
-}
-
-impl<I: Irqs> Deref for RqGuard<'_, I> {
-    type Target = Rq<Locked>;
-
-    fn deref(&self) -> &Rq<Locked> {
-        // SAFETY: The lock is held.
-        // CAST: `repr(transparent)`, the state has no size.
-        unsafe { &*self.rq.as_raw().cast::<Rq<Locked>>() }
-    }
-}
-
-impl<I: Irqs> DerefMut for RqGuard<'_, I> {
-    fn deref_mut(&mut self) -> &mut Rq<Locked> {
-        // SAFETY: The lock is held, and by `&mut self` nobody borrows through this guard.
-        // CAST: `repr(transparent)`, the state has no size.
-        unsafe { &mut *self.rq.as_raw().cast::<Rq<Locked>>() }
-    }
-}
-
-impl<I: Irqs> Drop for RqGuard<'_, I> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        // SAFETY: The guard is made when the lock has been taken, and this is its end.
-        unsafe { self.irqs.unlock(self.rq.as_raw()) };
-    }
 }
 
 /// Whether CPUs may be taken away by a hypervisor without [`Rq::cpu_is_taken`] saying so.
 pub(crate) fn cpus_may_vanish() -> bool {
     // SAFETY: May be called anywhere.
     unsafe { bindings::rust_scx_cpus_may_vanish() }
-}
-
-/// The run queue of the executing CPU. IRQs are off, so it stays that.
-///
-/// # Invariants
-///
-/// `pcpu` is what [`percpu::of`] says for that CPU.
-#[derive(Copy, Clone)]
-pub(crate) struct ThisRq<'a> {
-    rq: &'a Rq,
-    pcpu: *mut bindings::rust_scx_pcpu,
-}
-
-impl Deref for ThisRq<'_> {
-    type Target = Rq;
-
-    fn deref(&self) -> &Rq {
-        self.rq
-    }
-}
-
-impl ThisRq<'_> {
-    /// # Safety
-    ///
-    /// `rq` is the run queue of the executing CPU, and IRQs are off during the lifetime.
-    #[inline(always)]
-    pub(crate) unsafe fn assume_irqs_off(rq: *mut bindings::rq) -> Self {
-        // SAFETY: By the requirement above; run queues are there forever.
-        // CAST: `repr(transparent)`.
-        let rq = unsafe { &*rq.cast::<Rq>() };
-        // INVARIANT: Just so.
-        Self {
-            rq,
-            pcpu: percpu::of(rq.cpu()),
-        }
-    }
-
-    /// Whether that is `rq`.
-    #[inline]
-    pub(crate) fn is(&self, rq: &Rq<Locked>) -> bool {
-        core::ptr::eq(self.as_raw(), rq.as_raw())
-    }
-
-    /// Our data of this CPU: what [`percpu::of`] says.
-    #[inline]
-    pub(super) fn pcpu(&self) -> *mut bindings::rust_scx_pcpu {
-        self.pcpu
-    }
-
-    /// Amid which operations of the BPF scheduler the CPU is, by what kfuncs these may call.
-    ///
-    /// # Context
-    ///
-    /// Not where the core scheduler has gone over to the next task and the CPU has not.
-    #[inline]
-    pub(super) fn kf_mask(&self) -> u32 {
-        // SAFETY: The task that runs here is not freed. It alone changes this.
-        unsafe { addr_of!((*self.curr_raw()).scx.kf_mask).read() }
-    }
-
-    /// Counts for this CPU.
-    #[inline]
-    pub(crate) fn count(&self, id: Counter) {
-        // SAFETY: By the type invariant.
-        unsafe { counter::add_to(self.pcpu, id, 1) };
-    }
-
-    /// Has this CPU carry out its requests as soon as it takes IRQs. False if it was queued before.
-    pub(crate) fn queue_kick_irq_work(&self) -> bool {
-        // SAFETY: Initialized at boot. IRQs are off, so this stays on the CPU whose it is.
-        unsafe { bindings::irq_work_queue(addr_of_mut!((*self.as_raw()).scx.kick_cpus_irq_work)) }
-    }
-
-    /// As [`queue_kick_irq_work`](Self::queue_kick_irq_work), for another CPU.
-    ///
-    /// # Context
-    ///
-    /// No NMI. `cpu` has been seen online since IRQs are off, so it stays that.
-    pub(crate) fn queue_kick_irq_work_on(&self, cpu: CpuId) -> bool {
-        let rq = Rq::of(cpu).as_raw();
-        // SAFETY: Initialized at boot. What is wrong with the CPU the kernel warns of.
-        unsafe {
-            bindings::irq_work_queue_on(
-                addr_of_mut!((*rq).scx.kick_cpus_irq_work),
-                cpu.as_u32() as i32,
-            )
-        }
-    }
-}
-
-/// Whom a CPU has to kick, and how, where it cannot be left to the target's [mailbox](super::mailbox).
-pub(crate) struct KickRequests<'a> {
-    pub(crate) kick: &'a Cpumask,
-    pub(crate) idle: &'a Cpumask,
-    pub(crate) preempt: &'a Cpumask,
-    pub(crate) wait: &'a Cpumask,
-}
-
-impl KickRequests<'_> {
-    /// Drops them all.
-    pub(crate) fn clear(&self) {
-        for set in [self.kick, self.idle, self.preempt, self.wait] {
-            for cpu in set.iter() {
-                set.clear_atomic(cpu);
-            }
-        }
-    }
-}
-
-/// C's `cpumask_var_t`, which is a pointer with CONFIG_CPUMASK_OFFSTACK and an array without.
-trait CpumaskVar {
-    /// # Safety
-    ///
-    /// `self` points to an initialized one.
-    unsafe fn into_mask(self) -> *mut cpumask;
-}
-
-impl CpumaskVar for *mut *mut cpumask {
-    unsafe fn into_mask(self) -> *mut cpumask {
-        // SAFETY: By the requirement of the trait.
-        unsafe { self.read() }
-    }
-}
-
-impl CpumaskVar for *mut [cpumask; 1] {
-    unsafe fn into_mask(self) -> *mut cpumask {
-        self.cast()
-    }
 }
