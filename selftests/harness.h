@@ -215,6 +215,8 @@ struct sched {
 	skel_;								\
 })
 
+/* Of the one that is enabled: a child that keeps it keeps the scheduler. -1 if there is none. */
+extern int sched_link_fd;
 /* Enable it: 0 or -errno. */
 int sched_start(struct sched *sched);
 void sched_stop(struct sched *sched);
