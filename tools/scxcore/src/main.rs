@@ -12,6 +12,7 @@ mod report;
 mod sampler;
 mod source;
 mod stat;
+mod text;
 mod top;
 
 use std::io::{self, Write};

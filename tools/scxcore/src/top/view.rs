@@ -10,8 +10,8 @@ use ratatui::Frame;
 
 use super::model::Model;
 use crate::counters::{CpuCounters, Rates, KICKS, WAIT_BUCKETS};
-use crate::explain::{span, wrap};
 use crate::source::LastReport;
+use crate::text::{span, wrap};
 
 /// From here on waits have a panel beside the others.
 const WIDE: u16 = 120;

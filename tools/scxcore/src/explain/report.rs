@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The last report and the guard's trips, in words of a user's, with what to look at next.
+//! The last report of the watchdog.
 
-use std::thread::sleep;
-use std::time::Duration;
-
-use serde::Serialize;
-
-use crate::counters::CpuCounters;
+use super::guard::GUARD_HINT;
 use crate::report::{Kind, Place, Report};
-use crate::sampler::{Change, Event, Sampler};
-use crate::source::{LastReport, Reading, Source, Trouble};
+use crate::text::{span, Explanation, Text};
 
 /// So many trips of the guard are no accident.
 const MANY_TRIPS: u64 = 100;
@@ -21,49 +15,9 @@ const LONG_MS: u64 = 1000;
 /// A queue that is longer than one step of a scan, see Documentation/dispatch.md.
 const LONG_QUEUE: u64 = 64;
 
-/// How long it is watched whether the guard trips still.
-const WATCH: Duration = Duration::from_secs(1);
-
-#[derive(Debug, Serialize)]
-pub struct Explanation {
-    pub title: String,
-    pub what: String,
-    pub next: Vec<String>,
-}
-
-pub fn span(ms: u64) -> String {
-    match ms {
-        0..=999 => format!("{ms} ms"),
-        1000..=119_999 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
-        120_000..=7_199_999 => format!("{} minutes", ms / 60_000),
-        7_200_000..=172_799_999 => format!("{} hours", ms / 3_600_000),
-        _ => format!("{} days", ms / 86_400_000),
-    }
-}
-
 fn task(comm: Option<&String>, pid: Option<i32>) -> Option<String> {
     let pid = pid?;
     Some(format!("{}[{pid}]", comm.map_or("", String::as_str)))
-}
-
-/// Collects sentences.
-#[derive(Default)]
-struct Text {
-    what: Vec<String>,
-    next: Vec<String>,
-}
-
-impl Text {
-    fn say(&mut self, sentence: impl Into<String>) {
-        self.what.push(sentence.into());
-    }
-
-    fn look(&mut self, hint: impl Into<String>) {
-        let hint = hint.into();
-        if !self.next.contains(&hint) {
-            self.next.push(hint);
-        }
-    }
 }
 
 pub fn explain(report: &Report, age_ms: Option<u64>) -> Explanation {
@@ -298,10 +252,6 @@ fn trips(report: &Report, cpu: &str, text: &mut Text) {
     }
 }
 
-const GUARD_HINT: &str =
-    "what ops.dispatch() does in vain: tasks that it dispatches to other CPUs, or that may not run \
-     on this one, do not help the CPU that asks. It is to return without a dispatch if it has nothing";
-
 fn stuck(report: &Report, cpu: &str, text: &mut Text) {
     let time = report.ms.map_or("a long time".into(), span);
     text.say(format!(
@@ -343,235 +293,10 @@ fn starved_watchdog(report: &Report, cpu: &str, text: &mut Text) {
     );
 }
 
-/// What the guard did.
-#[derive(Debug, Serialize)]
-pub struct Guard {
-    /// Since the module was inserted.
-    pub trips: u64,
-    /// While it was watched. None if there is nothing to compare with.
-    pub trips_now: Option<u64>,
-    pub watched_seconds: Option<f64>,
-    pub cpus: Vec<GuardOfCpu>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct GuardOfCpu {
-    pub cpu: u32,
-    pub trips: u64,
-    pub trips_now: Option<u64>,
-}
-
-impl Guard {
-    /// None if it never tripped, or the module does not count that.
-    pub fn of(reading: &Reading, change: Option<&Change>) -> Option<Self> {
-        let trips_of = |cpu: &CpuCounters| cpu.counters.get("guard_trips");
-        let cpus: Vec<_> = reading
-            .percpu
-            .iter()
-            .filter_map(|cpu| {
-                let change = change.and_then(|change| {
-                    trips_of(change.percpu.iter().find(|other| other.cpu == cpu.cpu)?)
-                });
-                Some(GuardOfCpu {
-                    cpu: cpu.cpu,
-                    trips: trips_of(cpu).filter(|trips| *trips > 0)?,
-                    trips_now: change,
-                })
-            })
-            .collect();
-        let trips = cpus.iter().map(|cpu| cpu.trips).sum();
-        (trips > 0).then(|| Self {
-            trips,
-            trips_now: change.map(|_| cpus.iter().filter_map(|cpu| cpu.trips_now).sum()),
-            watched_seconds: change.map(|change| change.seconds),
-            cpus,
-        })
-    }
-
-    pub fn explain(&self) -> Explanation {
-        const SHOWN: usize = 8;
-        let mut worst: Vec<_> = self.cpus.iter().collect();
-        worst.sort_by_key(|cpu| std::cmp::Reverse(cpu.trips));
-        let mut cpus = worst
-            .iter()
-            .take(SHOWN)
-            .map(|cpu| format!("CPU {} ({})", cpu.cpu, cpu.trips))
-            .collect::<Vec<_>>()
-            .join(", ");
-        if worst.len() > SHOWN {
-            cpus += &format!(" and {} more", worst.len() - SHOWN);
-        }
-        let mut text = Text::default();
-        text.say(format!(
-            "Dispatch loops were ended after 32 rounds without a task to run {} time{} since the \
-             module was inserted, on {cpus}.",
-            self.trips,
-            if self.trips == 1 { "" } else { "s" }
-        ));
-        match self.trips_now {
-            None => (),
-            Some(0) => text.say("It does not go on: none in the last second."),
-            Some(now) => {
-                let cpus = self
-                    .cpus
-                    .iter()
-                    .filter(|cpu| cpu.trips_now.is_some_and(|trips| trips > 0))
-                    .count();
-                text.say(format!(
-                    "It goes on: {now} in the last second, on {cpus} CPU{}.",
-                    if cpus == 1 { "" } else { "s" }
-                ));
-            }
-        }
-        text.look(GUARD_HINT);
-        Explanation {
-            title: "Dispatch loops that the guard ended".into(),
-            what: text.what.join(" "),
-            next: text.next,
-        }
-    }
-}
-
-/// All that there is to say.
-#[derive(Debug, Serialize)]
-pub struct Answer {
-    pub version: u32,
-    pub report: Option<Report>,
-    pub report_age_ms: Option<u64>,
-    pub report_explained: Option<Explanation>,
-    /// Why there may be a report that is not known of.
-    pub report_trouble: Option<String>,
-    pub guard: Option<Guard>,
-    pub guard_explained: Option<Explanation>,
-}
-
-impl Answer {
-    pub fn of(source: &Source, watch: Duration) -> Result<Self, Trouble> {
-        let mut sampler = Sampler::new(source.clone(), true);
-        let mut reading = sampler.sample().reading?;
-        let mut change = None;
-        if reading
-            .sums
-            .get("guard_trips")
-            .is_some_and(|trips| trips > 0)
-        {
-            sleep(watch);
-            let later = sampler.sample();
-            if later.event == Some(Event::Removed) {
-                return Err(later.reading.err().unwrap_or(Trouble::BuiltIn));
-            }
-            reading = later.reading?;
-            change = later.change;
-        }
-        let guard = Guard::of(&reading, change.as_ref());
-
-        let (report, trouble) = match source.last_report() {
-            LastReport::Some(report) => (Some(*report), None),
-            LastReport::None => (None, None),
-            LastReport::Unknown(Trouble::NoFile(_)) => (
-                None,
-                Some(
-                    "This module keeps no report, it is older than scxcore. If the watchdog said \
-                     something, the kernel log has it: dmesg | grep sched_ext"
-                        .to_string(),
-                ),
-            ),
-            LastReport::Unknown(trouble) => (None, Some(trouble.to_string())),
-        };
-        let age = report
-            .as_ref()
-            .and_then(|report| report.age_ms(source.uptime_ms()));
-        Ok(Self {
-            version: 1,
-            report_explained: report.as_ref().map(|report| explain(report, age)),
-            report_age_ms: age,
-            report,
-            report_trouble: trouble,
-            guard_explained: guard.as_ref().map(Guard::explain),
-            guard,
-        })
-    }
-
-    /// In lines of at most `width` characters.
-    pub fn text(&self, width: usize) -> String {
-        let mut out = String::new();
-        if let Some(trouble) = &self.report_trouble {
-            push_wrapped(&mut out, "", trouble, width);
-        } else if self.report.is_none() {
-            out += "The watchdog has had nothing to report since the module was inserted.\n";
-        }
-        if self.guard.is_none() {
-            out += if self.report.is_none() && self.report_trouble.is_none() {
-                "The guard has not ended a dispatch loop since then, either.\n"
-            } else {
-                "The guard has not ended a dispatch loop since the module was inserted.\n"
-            };
-        }
-        let parts = [&self.report_explained, &self.guard_explained];
-        for part in parts.into_iter().flatten() {
-            if !out.is_empty() {
-                out.push('\n');
-            }
-            push_wrapped(&mut out, "", &part.title, width);
-            out.push('\n');
-            push_wrapped(&mut out, "  ", &part.what, width);
-            out += "\n  Look at\n";
-            for hint in &part.next {
-                push_wrapped(&mut out, "  - ", hint, width);
-            }
-        }
-        if let Some(text) = self.report.as_ref().and_then(|report| report.text.as_ref()) {
-            out += "\nWhat the kernel said\n\n";
-            push_wrapped(&mut out, "  ", text, width);
-        }
-        out
-    }
-}
-
-/// Breaks a text into lines; the first begins with `first`, all others with as many spaces.
-pub fn wrap(first: &str, text: &str, width: usize) -> Vec<String> {
-    let indent = " ".repeat(first.chars().count());
-    let mut lines = Vec::new();
-    let mut line = first.to_string();
-    let mut empty = true;
-    for word in text.split_whitespace() {
-        if !empty && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(std::mem::replace(&mut line, indent.clone()));
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        line += word;
-        empty = false;
-    }
-    lines.push(line);
-    lines
-}
-
-fn push_wrapped(out: &mut String, first: &str, text: &str, width: usize) {
-    for line in wrap(first, text, width) {
-        out.push_str(&line);
-        out.push('\n');
-    }
-}
-
-pub fn run(source: &Source, json: bool) -> Result<String, Trouble> {
-    let answer = Answer::of(source, WATCH)?;
-    if json {
-        serde_json::to_string(&answer)
-            .map(|line| line + "\n")
-            .map_err(|error| Trouble::Other(error.to_string()))
-    } else {
-        Ok(answer.text(80))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::tests::STALL;
-    use crate::source::tests::Files;
 
     fn report(changes: &[(&str, Option<&str>)]) -> Explanation {
         let mut lines: Vec<(String, String)> = STALL
@@ -763,107 +488,5 @@ mod tests {
         let unknown = report(&[("kind", Some("flood"))]);
         assert!(unknown.what.contains("does not know"));
         assert!(hints(&unknown).contains("as new as the module"));
-    }
-
-    fn answer(files: &Files) -> Answer {
-        Answer::of(&files.source(), Duration::from_millis(50)).unwrap()
-    }
-
-    #[test]
-    fn nothing_is_said_to_be_nothing() {
-        let files = Files::new();
-        files.write("sys/kernel/debug/rust_scx/last_report", "");
-        let text = answer(&files).text(80);
-        assert_eq!(
-            text,
-            "The watchdog has had nothing to report since the module was inserted.\n\
-             The guard has not ended a dispatch loop since then, either.\n"
-        );
-    }
-
-    #[test]
-    fn an_older_module_keeps_no_report() {
-        let text = answer(&Files::new()).text(80);
-        assert!(text.starts_with("This module keeps no report"));
-        assert!(
-            text.contains("The guard has not ended a dispatch loop since the module was inserted.")
-        );
-    }
-
-    #[test]
-    fn trips_are_told_by_cpu_and_whether_they_go_on() {
-        let files = Files::new();
-        files.counters(&[("guard_trips", 5)]);
-        let quiet = answer(&files);
-        let guard = quiet.guard.as_ref().unwrap();
-        assert_eq!(
-            (guard.trips, guard.trips_now, guard.cpus.len()),
-            (5, Some(0), 1)
-        );
-        assert!(quiet.text(80).contains("It does not go on"));
-
-        let source = files.source();
-        let answer = std::thread::scope(|scope| {
-            let answer = scope.spawn(|| Answer::of(&source, Duration::from_millis(500)).unwrap());
-            sleep(Duration::from_millis(200));
-            files.counters(&[("guard_trips", 25)]);
-            answer.join().unwrap()
-        });
-        let guard = answer.guard.as_ref().unwrap();
-        assert_eq!((guard.trips, guard.trips_now), (25, Some(20)));
-        assert!(answer
-            .text(200)
-            .contains("It goes on: 20 in the last second, on 1 CPU."));
-        assert!(answer.text(200).contains("on CPU 0 (25)."));
-    }
-
-    #[test]
-    fn many_cpus_are_not_all_named() {
-        let cpus = (0..20).map(|cpu| GuardOfCpu {
-            cpu,
-            trips: 20 - u64::from(cpu),
-            trips_now: None,
-        });
-        let guard = Guard {
-            trips: 210,
-            trips_now: None,
-            watched_seconds: None,
-            cpus: cpus.collect(),
-        };
-        assert!(guard.explain().what.contains("CPU 7 (13) and 12 more."));
-    }
-
-    #[test]
-    fn without_the_module_it_is_an_error() {
-        let files = Files::new();
-        files.remove("sys/kernel/debug/rust_scx");
-        files.write("sys/kernel/sched_ext/core", "builtin\n");
-        assert_eq!(
-            Answer::of(&files.source(), WATCH).unwrap_err(),
-            Trouble::BuiltIn
-        );
-    }
-
-    #[test]
-    fn lines_are_broken_between_words() {
-        assert_eq!(wrap("- ", "aa bb cc", 7), ["- aa bb", "  cc"]);
-        assert_eq!(wrap("", "toolongaword b", 4), ["toolongaword", "b"]);
-        assert_eq!(wrap("  ", "", 4), ["  "]);
-    }
-
-    #[test]
-    fn spans_have_their_unit() {
-        assert_eq!(
-            [0, 999, 7436, 119_999, 120_000, 7_200_000, 172_800_000].map(span),
-            [
-                "0 ms",
-                "999 ms",
-                "7.4 s",
-                "119.9 s",
-                "2 minutes",
-                "2 hours",
-                "2 days"
-            ]
-        );
     }
 }
