@@ -17,6 +17,12 @@ die() {
 	exit 1
 }
 
+# The release of a kernel tree.
+release_of() { # TREE
+	awk '/^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *=/ { v[$1] = $3 }
+		END { print v["VERSION"] "." v["PATCHLEVEL"] "." v["SUBLEVEL"] v["EXTRAVERSION"] }' "$1/Makefile"
+}
+
 # The comment block at the head of a script is its help text.
 usage() {
 	sed -n '3,/^[^#]/s/^#\( \|$\)//p' "$0"
