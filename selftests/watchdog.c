@@ -362,7 +362,9 @@ static void stolen_cpu(void)
 
 	if (test_module_insert("scx_spin"))
 		die("cannot insert scx_spin.ko");
-	usleep(50 * MS);
+	/* or it waits in the queue that is held, and does not come to spin */
+	task_asleep(&task, 1000 * MS);
+	task_asleep(&spinner, 1000 * MS);
 	rig->bss->local_pid = spinner.pid;
 	rig->bss->hold[CPU] = true;
 	task_wake(&task);
@@ -397,7 +399,7 @@ static void stopped_machine(void)
 	CPU_ZERO(&set);
 	CPU_SET(CPU, &set);
 	CPU_SET(OTHER, &set);
-	usleep(50 * MS);
+	task_asleep(&task, 1000 * MS);
 	/* not excused for what happened to one CPU */
 	if (sched_setaffinity(task.pid, sizeof(set), &set))
 		die("cannot change a task's CPUs");
