@@ -6,7 +6,7 @@
 //! [`kernel/sched/ext.c`](srctree/kernel/sched/ext.c).
 //!
 //! A work item in C runs [`scan`] on an unbound workqueue every [`interval`]. Workqueues need
-//! CPUs too, which the BPF scheduler may deny them, so [`tick`] watches the watchdog. It also
+//! CPUs too, which the BPF scheduler may deny them, so [`tick()`] watches the watchdog. It also
 //! watches another CPU: one that is stuck in `ops.dispatch()` starves more than tasks.
 //!
 //! Not every task that waits for long does so through the BPF scheduler's fault: see [`Excuse`].

@@ -82,7 +82,7 @@ pub(crate) struct Report {
     pub(crate) guard_trips: Option<usize>,
 }
 
-/// A task that runs, "comm[pid] (class)" for users.
+/// A task that runs, shown as `comm[pid] (class)`.
 #[derive(Copy, Clone)]
 pub(crate) struct Curr {
     comm: Comm,

@@ -105,7 +105,8 @@ static bool round_of(int number, struct task *guest, struct task *holder)
 	if (!await(at(&skel->bss->waiting), 1000 * MS))
 		return false;
 	task_wake(holder);
-	if (!await(shared->ran >= number * CHILDREN && task_count(guest) > count, patience_ms * MS)) {
+	if (!await(shared->ran >= number * CHILDREN && task_count(guest) > count,
+		   patience_ms * MS)) {
 		note("round %d: %ld of %d children ran, what is consumed %s", number, shared->ran,
 		     number * CHILDREN, task_count(guest) > count ? "did" : "did not");
 		return false;
