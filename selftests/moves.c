@@ -77,7 +77,7 @@ static bool hog_runs(void)
 {
 	unsigned long long count = task_count(&tasks[HOG]);
 
-	return await(task_count(&tasks[HOG]) != count, 500 * MS);
+	return await(task_count(&tasks[HOG]) != count, 5000 * MS);
 }
 
 /* The hog runs on the target, for as long as nobody takes it away. */
@@ -127,7 +127,7 @@ static void test_preempt(const char *how, bool move)
 			ok = ok && carry_out() &&
 				await(task_count(&tasks[SLEEPER_A]) > count, 1000 * MS);
 		} else {
-			ok = ok && await(seen(HOG)->enqueues > enqueues, 500 * MS) && start_hog();
+			ok = ok && await(seen(HOG)->enqueues > enqueues, 5000 * MS) && start_hog();
 		}
 	}
 	note("%d of %d ran at once, the hog gave way to %d", ran, TIMES, went);
@@ -181,7 +181,7 @@ static void test_vtime(void)
 		step(STEP_CONSUME, 0, TO_DSQ)->dsq = PRIQ;
 	ok = ok && carry_out();
 	for (int i = SLEEPER_A; i < TASKS; i++)
-		ok = ok && await(seen(i)->runs == seen(i)->sleeps, 500 * MS) &&
+		ok = ok && await(seen(i)->runs == seen(i)->sleeps, 5000 * MS) &&
 			task_count(&tasks[i]);
 	result(ok && ordered, "a spurious dispatch leaves the order of a queue alone");
 }
