@@ -141,8 +141,6 @@ int main(void)
 	stay_on(0);
 	guest = task_start(TASK_SLEEPER, SOURCE, SCHED_EXT_POLICY, NULL);
 	holder = task_start(TASK_SLEEPER, SOURCE, SCHED_EXT_POLICY, NULL);
-	task_asleep(&guest, 1000 * MS);
-	task_asleep(&holder, 1000 * MS);
 	maker = start_maker();
 	skel->bss->guest = guest.pid;
 	skel->bss->holder = holder.pid;

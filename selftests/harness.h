@@ -161,8 +161,9 @@ void allow_two(pid_t pid, int a, int b);
 /* The pid of the kernel thread of that name, 0 if there is none. */
 pid_t kthread_pid(const char *name);
 
+/* A TASK_SLEEPER sleeps by now, unless it does not get to run for seconds. */
 struct task task_start(enum task_kind kind, int cpu, int policy, struct rig *rig);
-/* Wait until a TASK_SLEEPER sleeps, as it does once it has started. */
+/* Wait until it sleeps: in a call that waits for something, not for a moment of its own. */
 bool task_asleep(const struct task *task, long usecs);
 void task_wake(struct task *task);
 void task_stop(struct task *task);

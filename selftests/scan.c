@@ -245,8 +245,6 @@ static void test_late(void)
 	unsigned long long count, calls;
 	bool ok;
 
-	task_asleep(&late, 1000 * MS);
-	task_asleep(&screen, 1000 * MS);
 	use(1);
 	counters_mark();
 	gather(TWO_LOOKS);

@@ -558,8 +558,6 @@ static void start(void)
 	}
 	for (int cpu = FIRST + 1; cpu <= LAST; cpu++)
 		gates[cpu] = task_start(TASK_HOG, cpu, SCHED_FIFO, NULL);
-	for (int task = 0; task < TASKS; task++)
-		task_asleep(&workers[task], 1000 * MS);
 	if (sched_start(&sched))
 		die("cannot enable the scheduler");
 	for (int task = 0; task < TASKS; task++)

@@ -37,7 +37,6 @@ static void test_user_task(void)
 	char why[64];
 	double since;
 
-	task_asleep(&task, 5000 * MS);
 	rig->bss->drop_pid = task.pid;
 	since = now_ns() / 1e6;
 	task_wake(&task);

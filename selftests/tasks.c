@@ -177,6 +177,22 @@ pid_t kthread_pid(const char *name)
 	return pid;
 }
 
+static bool sleeps(pid_t pid)
+{
+	char path[32], stat[256];
+	const char *end;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	/* the state comes after the name, which is in parentheses */
+	end = file_read(path, stat, sizeof(stat)) ? strrchr(stat, ')') : NULL;
+	return end && end[1] && end[2] == 'S';
+}
+
+bool task_asleep(const struct task *task, long usecs)
+{
+	return await(sleeps(task->pid), usecs);
+}
+
 struct task task_start(enum task_kind kind, int cpu, int policy, struct rig *rig)
 {
 	struct sched_param param = { .sched_priority = policy == SCHED_FIFO ? 50 : 0 };
@@ -205,23 +221,9 @@ struct task task_start(enum task_kind kind, int cpu, int policy, struct rig *rig
 	}
 	close(fds[0]);
 	task.wake_fd = fds[1];
+	if (kind == TASK_SLEEPER)
+		task_asleep(&task, 5000 * MS);
 	return task;
-}
-
-static bool sleeps(pid_t pid)
-{
-	char path[32], stat[256];
-	const char *end;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	/* the state comes after the name, which is in parentheses */
-	end = file_read(path, stat, sizeof(stat)) ? strrchr(stat, ')') : NULL;
-	return end && end[1] && end[2] == 'S';
-}
-
-bool task_asleep(const struct task *task, long usecs)
-{
-	return await(sleeps(task->pid), usecs);
 }
 
 void task_wake(struct task *task)

@@ -82,7 +82,6 @@ static void report_of_parked(void)
 	struct rig *rig = start();
 	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
 
-	task_asleep(&task, 5000 * MS);
 	rig->bss->drop_pid = task.pid;
 	task_wake(&task);
 	result(rig_thrown_out(rig, "failed to run for", 4 * TIMEOUT_MS * MS) &&
@@ -101,8 +100,6 @@ static void report_of_queued(void)
 	struct task second = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
 	char why[64];
 
-	task_asleep(&first, 5000 * MS);
-	task_asleep(&second, 5000 * MS);
 	rig->bss->hold[CPU] = true;
 	task_wake(&first);
 	usleep(10 * MS);
@@ -126,7 +123,6 @@ static void report_of_local(void)
 
 	rig->data->slice = SLICE_INF;
 	task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
-	task_asleep(&task, 5000 * MS);
 	rig->bss->local_pid = task.pid;
 	hog = task_start(TASK_HOG, CPU, SCHED_EXT_POLICY, NULL);
 	/* the first slice is not from us, and ends */
@@ -265,7 +261,6 @@ static void stale_time(void)
 	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
 	bool ok;
 
-	task_asleep(&task, 5000 * MS);
 	rig->bss->drop_pid = task.pid;
 	task_wake(&task);
 	usleep(100 * MS);
@@ -302,7 +297,6 @@ static void rt_hog(void)
 	struct task hog;
 	char who[64];
 
-	task_asleep(&task, 5000 * MS);
 	rig->bss->local_pid = task.pid;
 	hog = start_rt_hog();
 	task_wake(&task);
@@ -330,7 +324,6 @@ static void rt_hog_and_free_task(void)
 	struct task hog;
 	cpu_set_t set;
 
-	task_asleep(&task, 5000 * MS);
 	rig->bss->local_pid = task.pid;
 	CPU_ZERO(&set);
 	CPU_SET(CPU, &set);
@@ -364,7 +357,6 @@ static void stolen_cpu(void)
 	if (test_module_insert("scx_spin"))
 		die("cannot insert scx_spin.ko");
 	/* or it waits in the queue that is held, and does not come to spin */
-	task_asleep(&task, 5000 * MS);
 	task_asleep(&spinner, 5000 * MS);
 	rig->bss->local_pid = spinner.pid;
 	rig->bss->hold[CPU] = true;
@@ -400,7 +392,6 @@ static void stopped_machine(void)
 	CPU_ZERO(&set);
 	CPU_SET(CPU, &set);
 	CPU_SET(OTHER, &set);
-	task_asleep(&task, 5000 * MS);
 	/* not excused for what happened to one CPU */
 	if (sched_setaffinity(task.pid, sizeof(set), &set))
 		die("cannot change a task's CPUs");
@@ -461,7 +452,6 @@ static void stuck_dispatch(void)
 	/* busy CPUs tick */
 	struct task hog = task_start(TASK_HOG, OTHER, SCHED_OTHER, NULL);
 
-	task_asleep(&task, 5000 * MS);
 	rig->bss->spin_cpu = CPU;
 	if (module_in_charge()) {
 		bool noticed = false;
