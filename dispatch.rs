@@ -31,6 +31,7 @@ use crate::{
             self,
             Pass, //
         },
+        pending::Caller,
         relock::Relock,
         rq::{
             Balancing,
@@ -297,7 +298,7 @@ fn dispatch_loop(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> D
                 // back for another. It is the next task, most likely the idle one, that has to
                 // give way; rescheduling the current one now would be forgotten. Hence the detour
                 // by irq_work.
-                kick::kick(*this_rq, rq.cpu(), KickFlags::NONE);
+                kick::kick(*this_rq, rq.cpu(), KickFlags::NONE, Caller::of(this_rq));
             }
         }
         pass::get_on(this_rq);

@@ -51,8 +51,7 @@ use self::{
     target::{
         at_once,
         call,
-        carry_out,
-        leave, //
+        carry_out, //
     },
 };
 use crate::{
@@ -127,14 +126,105 @@ pub(crate) fn disable() {
 ///
 /// # Context
 ///
-/// Hook `kick` and the dispatch loop: any context, IRQs off, any run queue's lock held. Does not
-/// sleep.
+/// Hook `kick` and the dispatch loop: any context, IRQs off, any run queue's lock held; `caller` says
+/// which. Does not sleep.
 #[doc(alias = "scx_bpf_kick_cpu")]
 #[inline(always)]
-pub(crate) fn kick(this_rq: ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
-    if let Some(outcome) = request(&this_rq, cpu, flags) {
-        tell(&this_rq, cpu, flags, outcome);
+pub(crate) fn kick(this_rq: ThisRq<'_>, cpu: CpuId, flags: KickFlags, caller: Caller) {
+    // A tracing program may kick at any time. There is nothing to be asked for then.
+    if Waits::of(&this_rq).is_none() {
+        return tell(&this_rq, cpu, flags, counter::KICK_NO_SCHEDULER);
     }
+    // While the machine suspends, an irq_work may wait for an IRQ that never comes.
+    if this_rq.has(Flags::BYPASSING) {
+        return tell(&this_rq, cpu, flags, counter::KICK_BYPASSED);
+    }
+
+    let wait = flags.has(KickFlags::WAIT);
+    let preempt = flags.has(KickFlags::PREEMPT);
+    let request = if flags.has(KickFlags::IDLE) {
+        if wait || preempt {
+            return report_exclusive();
+        }
+        this_rq.count(counter::KICK_IDLE);
+        Requests::IDLE
+    } else if wait {
+        return note_wait_kick(this_rq, cpu, flags);
+    } else if preempt {
+        this_rq.count(counter::KICK_PREEMPT);
+        Requests::resched(true)
+    } else {
+        this_rq.count(counter::KICK_PLAIN);
+        Requests::RESCHED
+    };
+
+    // What is called here is the last that a kick does, and has a frame of its own: one that is kept, as
+    // most are, needs none.
+    match caller {
+        Caller::Nmi => note_and_tell(this_rq, cpu, request),
+        Caller::Outside => at_once_and_tell(this_rq, cpu, request),
+        // Its own irq_work comes after the operation in any case.
+        _ if cpu == this_rq.cpu() => at_once_and_tell(this_rq, cpu, request),
+        Caller::Operation => keep_and_call(this_rq, cpu, request),
+        Caller::Dispatcher => {
+            if !Pending::of(&this_rq).add_first(cpu, request) {
+                keep(this_rq, cpu, request);
+            }
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn report_exclusive() {
+    scx_error(format_args!(
+        "PREEMPT/WAIT cannot be used with SCX_KICK_IDLE"
+    ));
+}
+
+#[inline(never)]
+fn note_wait_kick(this_rq: ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
+    let preempt = flags.has(KickFlags::PREEMPT);
+    this_rq.count(counter::KICK_WAIT);
+    if preempt {
+        this_rq.count(counter::KICK_PREEMPT);
+    }
+    let outcome = note(&this_rq, cpu, Requests::resched(preempt), true);
+    tell(&this_rq, cpu, flags, outcome);
+}
+
+#[inline(never)]
+fn note_and_tell(this_rq: ThisRq<'_>, cpu: CpuId, request: Requests) {
+    let outcome = note(&this_rq, cpu, request, false);
+    tell(&this_rq, cpu, request.into(), outcome);
+}
+
+#[inline(never)]
+fn at_once_and_tell(this_rq: ThisRq<'_>, cpu: CpuId, request: Requests) {
+    let outcome = at_once(&this_rq, cpu, request);
+    tell(&this_rq, cpu, request.into(), outcome);
+}
+
+/// Keeps a request until the operation that it is from has taken effect.
+///
+/// # Context
+///
+/// As [`kick`], from an operation of the BPF scheduler.
+#[inline(never)]
+fn keep(this_rq: ThisRq<'_>, cpu: CpuId, request: Requests) {
+    match Pending::of(&this_rq).add(cpu, request) {
+        // What comes of it is still to come.
+        Added::First => (),
+        Added::More => tell(&this_rq, cpu, request.into(), counter::KICK_COALESCED),
+        Added::NoRoom => note_and_tell(this_rq, cpu, request),
+    }
+}
+
+/// As [`keep`]. Nothing comes after this operation but the irq_work.
+#[inline(never)]
+fn keep_and_call(this_rq: ThisRq<'_>, cpu: CpuId, request: Requests) {
+    keep(this_rq, cpu, request);
+    call(&this_rq);
 }
 
 /// Counts what came of a kick, and shows it.
@@ -142,77 +232,6 @@ pub(crate) fn kick(this_rq: ThisRq<'_>, cpu: CpuId, flags: KickFlags) {
 fn tell(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags, outcome: Counter) {
     this_rq.count(outcome);
     trace::kick(cpu, flags.to_bits(), outcome);
-}
-
-/// As [`kick`]. Says what came of it, by the name of its counter; `None` if that is still to come.
-#[inline(always)]
-fn request(this_rq: &ThisRq<'_>, cpu: CpuId, flags: KickFlags) -> Option<Counter> {
-    // A tracing program may kick at any time. There is nothing to be asked for then.
-    if Waits::of(this_rq).is_none() {
-        return Some(counter::KICK_NO_SCHEDULER);
-    }
-
-    // While the machine suspends, an irq_work may wait for an IRQ that never comes.
-    if this_rq.has(Flags::BYPASSING) {
-        return Some(counter::KICK_BYPASSED);
-    }
-
-    let wait = flags.has(KickFlags::WAIT);
-    let request = if flags.has(KickFlags::IDLE) {
-        this_rq.count(counter::KICK_IDLE);
-        if wait || flags.has(KickFlags::PREEMPT) {
-            report_exclusive();
-        }
-        Requests::IDLE
-    } else if flags.has(KickFlags::PREEMPT) {
-        this_rq.count(counter::KICK_PREEMPT);
-        Requests::resched(true)
-    } else {
-        if !wait {
-            this_rq.count(counter::KICK_PLAIN);
-        }
-        Requests::RESCHED
-    };
-
-    if wait && request != Requests::IDLE {
-        this_rq.count(counter::KICK_WAIT);
-        return Some(note(*this_rq, cpu, request, true));
-    }
-    match Caller::now() {
-        Caller::Outside => Some(at_once(this_rq, cpu, request)),
-        Caller::Nmi => Some(note(*this_rq, cpu, request, false)),
-        caller => keep(this_rq, cpu, request, caller),
-    }
-}
-
-#[cold]
-fn report_exclusive() {
-    scx_error(format_args!(
-        "PREEMPT/WAIT cannot be used with SCX_KICK_IDLE"
-    ));
-}
-
-/// Keeps a request until the operation that it is from has taken effect. Says what came of it if that
-/// is known now.
-///
-/// # Context
-///
-/// As [`kick`], from an operation of the BPF scheduler.
-#[inline(always)]
-fn keep(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests, caller: Caller) -> Option<Counter> {
-    // Its own irq_work comes after the operation in any case.
-    if cpu == this_rq.cpu() {
-        return Some(leave(this_rq, cpu, request));
-    }
-    let outcome = match Pending::of(this_rq).add(cpu, request) {
-        Added::First => None,
-        Added::More => Some(counter::KICK_COALESCED),
-        Added::NoRoom => return Some(note(*this_rq, cpu, request, false)),
-    };
-    if caller == Caller::Operation {
-        call(this_rq);
-    }
-    outcome
 }
 
 /// Carries out what was kept: what the BPF scheduler has dispatched is there now.
@@ -224,16 +243,16 @@ fn keep(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests, caller: Caller) -> 
 #[inline(always)]
 pub(crate) fn carry_out_pending(this_rq: &ThisRq<'_>) {
     if !Pending::of(this_rq).is_empty() {
-        carry_out_all(this_rq);
+        carry_out_all(*this_rq);
     }
 }
 
 #[inline(never)]
-fn carry_out_all(this_rq: &ThisRq<'_>) {
-    let pending = Pending::of(this_rq);
+fn carry_out_all(this_rq: ThisRq<'_>) {
+    let pending = Pending::of(&this_rq);
     while let Some((cpu, requests)) = pending.take() {
-        let outcome = at_once(this_rq, cpu, requests);
-        tell(this_rq, cpu, requests.into(), outcome);
+        let outcome = at_once(&this_rq, cpu, requests);
+        tell(&this_rq, cpu, requests.into(), outcome);
     }
 }
 
@@ -258,7 +277,7 @@ pub(crate) fn enqueued(this_rq: &ThisRq<'_>, rq: &Rq<Locked>) {
     if rq.has_deferred() || Caller::of(this_rq) != Caller::Outside {
         call(this_rq);
     } else {
-        carry_out_all(this_rq);
+        carry_out_all(*this_rq);
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
         dump::Dump,
         kick_flags::KickFlags,
         ops_state::Owned,
+        pending::Caller,
         rq::{
             Locked,
             Rq,
@@ -144,13 +145,16 @@ unsafe extern "C" fn to_local(
 
 /// # Safety
 ///
-/// `this_rq` is of the executing CPU, `cpu` a possible CPU, IRQs are off.
-unsafe extern "C" fn kick(this_rq: *mut bindings::rq, cpu: i32, flags: u64) {
+/// `this_rq` is of the executing CPU, `cpu` a possible CPU, IRQs are off. `kf_mask` is that of the task
+/// that executes this, or says that an NMI does.
+#[no_mangle]
+unsafe extern "C" fn rust_scx_kick(this_rq: *mut bindings::rq, cpu: i32, flags: u64, kf_mask: u32) {
     // SAFETY: By the requirement above.
     let this_rq = unsafe { ThisRq::assume_irqs_off(this_rq) };
     // SAFETY: Possible, by the requirement above, which `scx_bpf_kick_cpu()` checks.
     let cpu = unsafe { CpuId::from_i32_unchecked(cpu) };
-    kick::kick(this_rq, cpu, KickFlags::from_bits(flags));
+    let caller = Caller::from_mask(kf_mask);
+    kick::kick(this_rq, cpu, KickFlags::from_bits(flags), caller);
 }
 
 /// # Safety
@@ -239,7 +243,7 @@ static OPS: CoreOps = CoreOps(bindings::scx_core_ops {
     balance: Some(balance),
     consume: Some(consume),
     to_local: Some(to_local),
-    kick: Some(kick),
+    kick: Some(bindings::rust_scx_enter_kick),
     kick_irq: Some(kick_irq),
     enqueued: Some(enqueued),
     tick: Some(tick),

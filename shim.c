@@ -43,10 +43,14 @@ bool rust_scx_cpus_may_vanish(void)
 #endif
 }
 
-/* In which operation of the BPF scheduler this CPU is, or that it is in an NMI. */
-u32 rust_scx_kf_mask(void)
+/*
+ * Hook kick, on its way to ops.rs: here it takes no call to find out in which operation
+ * of the BPF scheduler this CPU is, or that it is in an NMI.
+ */
+void rust_scx_enter_kick(struct rq *this_rq, s32 cpu, u64 flags)
 {
-	return unlikely(in_nmi()) ? RUST_SCX_IN_NMI : current->scx.kf_mask;
+	rust_scx_kick(this_rq, cpu, flags,
+		      unlikely(in_nmi()) ? RUST_SCX_IN_NMI : current->scx.kf_mask);
 }
 
 #define RUST_SCX_COUNTER_NAME(name) #name,

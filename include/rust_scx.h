@@ -148,7 +148,9 @@ bool rust_scx_cpus_may_vanish(void);
 
 /* No bit of enum scx_kf_mask. */
 #define RUST_SCX_IN_NMI		0x80000000U
-u32 rust_scx_kf_mask(void);
+void rust_scx_enter_kick(struct rq *this_rq, s32 cpu, u64 flags);
+/* In ops.rs. */
+void rust_scx_kick(struct rq *this_rq, s32 cpu, u64 flags, u32 kf_mask);
 
 void rust_scx_debugfs_init(void);
 void rust_scx_debugfs_exit(void);

@@ -36,8 +36,7 @@ use crate::{
 };
 
 /// Notes a request on the executing CPU, for its irq_work.
-#[inline(never)]
-pub(super) fn note(this_rq: ThisRq<'_>, cpu: CpuId, request: Requests, wait: bool) -> Counter {
+pub(super) fn note(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests, wait: bool) -> Counter {
     let requests = this_rq.kick_requests();
 
     if request == Requests::IDLE {
@@ -52,7 +51,7 @@ pub(super) fn note(this_rq: ThisRq<'_>, cpu: CpuId, request: Requests, wait: boo
         // Last, as this is the set that `kick_noted` starts from.
         requests.kick.set_atomic(cpu);
     }
-    call_for_sets(&this_rq);
+    call_for_sets(this_rq);
     counter::KICK_NOTED
 }
 

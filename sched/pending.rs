@@ -47,14 +47,6 @@ pub(crate) enum Caller {
 
 impl Caller {
     /// In what this CPU is.
-    #[inline]
-    pub(crate) fn now() -> Self {
-        // SAFETY: May be called anywhere.
-        let mask = unsafe { bindings::rust_scx_kf_mask() };
-        Self::from_mask(mask)
-    }
-
-    /// In what this CPU is. For less than [`now`](Self::now).
     ///
     /// # Context
     ///
@@ -64,8 +56,9 @@ impl Caller {
         Self::from_mask(this_rq.kf_mask())
     }
 
+    /// By what kfuncs may be called, as [`ThisRq::kf_mask`] has it, or by `RUST_SCX_IN_NMI`.
     #[inline]
-    fn from_mask(mask: u32) -> Self {
+    pub(crate) fn from_mask(mask: u32) -> Self {
         if mask == 0 {
             Self::Outside
         } else if mask == bindings::RUST_SCX_IN_NMI {
@@ -128,6 +121,19 @@ impl Pending {
         self.len.get() == 0
     }
 
+    /// Adds a kick if there is no other.
+    #[inline(always)]
+    pub(crate) fn add_first(&self, cpu: CpuId, requests: Requests) -> bool {
+        let is_first = self.is_empty();
+        if is_first {
+            let [first, ..] = &self.kicks;
+            first.cpu.set(cpu.as_u32() as usize);
+            first.requests.set(requests);
+            self.len.set(1);
+        }
+        is_first
+    }
+
     /// Adds a kick.
     pub(crate) fn add(&self, cpu: CpuId, requests: Requests) -> Added {
         let number = cpu.as_u32() as usize;
@@ -185,6 +191,7 @@ mod tests {
         who_kicks_goes_by_what_it_may_call,
         all_zeroes_is_nothing,
         what_is_added_is_taken_once,
+        only_the_first_is_added_as_such,
         a_cpu_is_kicked_once_for_all_requests,
         there_is_no_room_for_one_too_many,
         is_put_off_once,
@@ -233,6 +240,15 @@ mod tests {
         assert!(!pending.is_empty());
         assert!(pending.take() == Some((cpu, Requests::IDLE)));
         assert!(pending.is_empty() && pending.take().is_none());
+    }
+
+    fn only_the_first_is_added_as_such() {
+        let pending = pending();
+        let Some(cpu) = cpu() else { return };
+        assert!(pending.add_first(cpu, Requests::IDLE));
+        assert!(!pending.add_first(cpu, Requests::RESCHED));
+        assert!(pending.take() == Some((cpu, Requests::IDLE)));
+        assert!(pending.is_empty());
     }
 
     fn a_cpu_is_kicked_once_for_all_requests() {

@@ -4,10 +4,7 @@
 
 #![allow(non_camel_case_types, non_upper_case_globals)]
 
-use crate::{
-    compat::sync::atomic::Atomic,
-    machine::{in_nmi, kf_mask}, //
-};
+use crate::compat::sync::atomic::Atomic;
 use core::{alloc::Layout, ptr::null_mut};
 use kernel::ffi::c_void;
 use std::alloc::{alloc_zeroed, dealloc};
@@ -20,14 +17,6 @@ pub(crate) const scx_kick_flags_SCX_KICK_WAIT: u32 = 4;
 pub(crate) static nr_cpu_ids: u32 = 4;
 
 pub(crate) const RUST_SCX_IN_NMI: u32 = 0x8000_0000;
-
-pub(crate) unsafe fn rust_scx_kf_mask() -> u32 {
-    if in_nmi() {
-        RUST_SCX_IN_NMI
-    } else {
-        kf_mask()
-    }
-}
 
 /// How many words the kicks take that wait.
 const PENDING: usize = 16;

@@ -3,7 +3,7 @@
 //! The machine of a model: its CPUs, and as much of the core scheduler as kicks have to do with.
 
 use crate::{
-    bindings::rust_scx_pcpu,
+    bindings::{rust_scx_pcpu, RUST_SCX_IN_NMI},
     compat::{
         cpu::CpuId,
         sync::atomic::{Atomic, Relaxed}, //
@@ -14,7 +14,7 @@ use crate::{
         kick_flags::KickFlags,
         mailbox::{Mailbox, Requests},
         pass::{self, Pass},
-        pending::Pending,
+        pending::{Caller, Pending},
         pick_seq::Waits,
         rq::{Flags, Locked, Rq, ThisRq}, //
     },
@@ -332,7 +332,9 @@ pub(crate) fn kick(target: u32, flags: u64) {
         };
         machine().owe(cpu(target), requests);
     }
-    kick::kick(ThisRq::get(), cpu(target), KickFlags::from_bits(flags));
+    let mask = if in_nmi() { RUST_SCX_IN_NMI } else { kf_mask() };
+    let caller = Caller::from_mask(mask);
+    kick::kick(ThisRq::get(), cpu(target), KickFlags::from_bits(flags), caller);
 }
 
 /// Turns IRQs on: the irq_work runs if it is queued.
