@@ -51,7 +51,8 @@ use self::{
     target::{
         at_once,
         call,
-        carry_out, //
+        carry_out,
+        leave, //
     },
 };
 use crate::{
@@ -162,9 +163,9 @@ pub(crate) fn kick(this_rq: ThisRq<'_>, cpu: CpuId, flags: KickFlags, caller: Ca
     // most are, needs none.
     match caller {
         Caller::Nmi => note_and_tell(this_rq, cpu, request),
+        // The own irq_work comes after whatever this is.
+        _ if cpu == this_rq.cpu() => leave_and_tell(this_rq, cpu, request),
         Caller::Outside => at_once_and_tell(this_rq, cpu, request),
-        // Its own irq_work comes after the operation in any case.
-        _ if cpu == this_rq.cpu() => at_once_and_tell(this_rq, cpu, request),
         Caller::Operation => keep_and_call(this_rq, cpu, request),
         Caller::Dispatcher => {
             if !Pending::of(&this_rq).add_first(cpu, request) {
@@ -202,6 +203,12 @@ fn note_and_tell(this_rq: ThisRq<'_>, cpu: CpuId, request: Requests) {
 #[inline(never)]
 fn at_once_and_tell(this_rq: ThisRq<'_>, cpu: CpuId, request: Requests) {
     let outcome = at_once(&this_rq, cpu, request);
+    tell(&this_rq, cpu, request.into(), outcome);
+}
+
+#[inline(never)]
+fn leave_and_tell(this_rq: ThisRq<'_>, cpu: CpuId, request: Requests) {
+    let outcome = leave(this_rq, cpu, request);
     tell(&this_rq, cpu, request.into(), outcome);
 }
 

@@ -120,7 +120,7 @@ fn kick_one_cpu(this_rq: &ThisRq<'_>, requests: &KickRequests<'_>, cpu: CpuId) -
 
     let outcome = if searching {
         drop(rq);
-        leave(this_rq, cpu, Requests::resched(preempt))
+        leave(*this_rq, cpu, Requests::resched(preempt))
     } else {
         resched(this_rq, &mut rq, preempt);
         counter::KICK_RESCHED
@@ -157,7 +157,7 @@ fn kick_one_cpu_if_idle(this_rq: &ThisRq<'_>, cpu: CpuId) {
         let mut rq = Rq::of(cpu).lock_irqsave();
         if is_searching(&rq) {
             drop(rq);
-            leave(this_rq, cpu, Requests::IDLE)
+            leave(*this_rq, cpu, Requests::IDLE)
         } else {
             carry_out(this_rq, &mut rq, Requests::IDLE)
         }

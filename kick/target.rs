@@ -34,13 +34,13 @@ use crate::{
 ///
 /// # Context
 ///
-/// As [`kick`](super::kick), but no NMI.
+/// As [`kick`](super::kick), but no NMI; `cpu` is another one.
 #[inline(always)]
 pub(super) fn at_once(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Counter {
-    if request == Requests::IDLE && has_found(this_rq, cpu) {
+    if request == Requests::IDLE && has_found(cpu) {
         return counter::KICK_IDLE_SKIPPED;
     }
-    try_now(this_rq, cpu, request).unwrap_or_else(|| leave(this_rq, cpu, request))
+    try_now(this_rq, cpu, request).unwrap_or_else(|| leave(*this_rq, cpu, request))
 }
 
 /// Carries a request out. `None` if that is not possible at once.
@@ -50,9 +50,6 @@ pub(super) fn at_once(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Co
 /// As [`at_once`].
 #[inline(always)]
 fn try_now(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Option<Counter> {
-    if cpu == this_rq.cpu() {
-        return None;
-    }
     if !reachable(this_rq, cpu) {
         return Some(counter::KICK_OFFLINE);
     }
@@ -74,15 +71,11 @@ pub(super) fn is_searching(rq: &Rq<Locked>) -> bool {
     rq.has(Flags::IN_BALANCE) || PassState::of(rq.cpu()).is_inside()
 }
 
-/// Whether `cpu` has found something to run, and so asks once more before it idles.
+/// Whether `cpu`, which is another one, has found something to run, and so asks once more before it idles.
 ///
 /// Takes no lock, and writes nothing that others read. If false, it may be so or not.
 #[inline(always)]
-fn has_found(this_rq: &ThisRq<'_>, cpu: CpuId) -> bool {
-    // What this CPU found is no news if it looks for something itself.
-    if cpu == this_rq.cpu() {
-        return false;
-    }
+fn has_found(cpu: CpuId) -> bool {
     // ORDERING: Pairs with the barrier in `Pass::begin`.
     smp_mb();
     let rq = Rq::of(cpu);
@@ -135,14 +128,14 @@ pub(super) fn resched(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, preempt: bool) 
 ///
 /// # Context
 ///
-/// As [`try_now`]; `cpu` is [`reachable`].
-#[inline(always)]
-pub(super) fn leave(this_rq: &ThisRq<'_>, cpu: CpuId, request: Requests) -> Counter {
+/// As [`kick`](super::kick), but no NMI; `cpu` is [`reachable`].
+#[inline(never)]
+pub(super) fn leave(this_rq: ThisRq<'_>, cpu: CpuId, request: Requests) -> Counter {
     if !Mailbox::of(cpu).post(request) {
         return counter::KICK_COALESCED;
     }
     if cpu == this_rq.cpu() {
-        call(this_rq);
+        call(&this_rq);
     } else if this_rq.queue_kick_irq_work_on(cpu) {
         this_rq.count(counter::KICK_IPIS);
     }

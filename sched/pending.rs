@@ -83,6 +83,10 @@ pub(crate) enum Added {
 }
 
 /// The kicks of one CPU that are still to be carried out. All zeroes: none.
+///
+/// # Invariants
+///
+/// Those in use have the number of a CPU each.
 #[repr(C)]
 pub(crate) struct Pending {
     /// How many of the kicks are in use; these come first.
@@ -129,6 +133,7 @@ impl Pending {
             let [first, ..] = &self.kicks;
             first.cpu.set(cpu.as_u32() as usize);
             first.requests.set(requests);
+            // INVARIANT: Just so.
             self.len.set(1);
         }
         is_first
@@ -146,6 +151,7 @@ impl Pending {
         } else if let Some(kick) = self.kicks.get(len) {
             kick.cpu.set(number);
             kick.requests.set(requests);
+            // INVARIANT: Just so.
             self.len.set(len.wrapping_add(1));
             Added::First
         } else {
@@ -158,7 +164,8 @@ impl Pending {
         let last = self.len.get().checked_sub(1)?;
         self.len.set(last);
         let kick = self.kicks.get(last)?;
-        let cpu = CpuId::from_u32(kick.cpu.get() as u32)?;
+        // SAFETY: By the type invariant.
+        let cpu = unsafe { CpuId::from_i32_unchecked(kick.cpu.get() as i32) };
         Some((cpu, kick.requests.get()))
     }
 
