@@ -68,32 +68,37 @@ pub(crate) enum DspVerdict {
 }
 
 /// Balances `rq` with what takes no search: a task that goes on, or one on the local DSQ. `None` if
-/// it takes one, which is [`balance_by_search`].
+/// it takes one, which is [`balance_by_search`]; else [`settle`] comes next.
+///
+/// Has no use for data of ours, so none of it has to be kept while the kernel is called.
 ///
 /// # Context
 ///
 /// Hook `balance`: any context that schedules, IRQs off. `rq` is that of the executing CPU, locked
 /// and unpinned on entry and return, its clock up to date. Does not sleep. The lock stays held.
 #[inline(always)]
-pub(crate) fn balance_at_hand(
-    this_rq: &ThisRq<'_>,
-    rq: &mut Rq<Locked>,
-    prev: &Task,
-) -> Option<DspVerdict> {
-    pass::come_by(this_rq);
+pub(crate) fn balance_at_hand(rq: &mut Rq<Locked>, prev: &Task) -> Option<DspVerdict> {
     if is_shared(rq) {
         return None;
     }
-    this_rq.count(counter::BALANCE);
     rq.forget_balance();
+    at_hand(rq, prev)
+}
 
-    let verdict = at_hand(rq, prev)?;
-    pass::set_found(this_rq);
+/// Tells the pick and others what was [at hand](balance_at_hand).
+///
+/// # Context
+///
+/// As [`balance_at_hand`], which just said so.
+#[inline(always)]
+pub(crate) fn settle(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, verdict: DspVerdict) {
     if verdict == DspVerdict::KeepPrev {
         keep_prev(this_rq, rq);
         rq.move_pick_seq();
     }
-    Some(verdict)
+    pass::come_by(this_rq);
+    pass::set_found(this_rq);
+    this_rq.count(counter::BALANCE);
 }
 
 /// Makes sure that `rq` and, where core scheduling picks for them too, its SMT siblings have a
@@ -110,6 +115,7 @@ pub(crate) fn balance_by_search(
     rq: &mut Rq<Locked>,
     prev: &Task,
 ) -> DspVerdict {
+    pass::come_by(this_rq);
     let mut pass = Pass::begin(this_rq);
     // Once for all siblings: the search for one must not forget what that for another left.
     Scan::of(this_rq).begin();
@@ -117,6 +123,7 @@ pub(crate) fn balance_by_search(
     let verdict = if is_shared(rq) {
         balance_core(this_rq, rq, prev)
     } else {
+        this_rq.count(counter::BALANCE);
         let verdict = search(this_rq, rq, prev);
         if verdict != DspVerdict::Nothing {
             pass.set_found();
@@ -212,6 +219,8 @@ fn at_hand(rq: &mut Rq<Locked>, prev: &Task) -> Option<DspVerdict> {
 
     if prev.on_scx() {
         rq.update_curr();
+        // The same, read anew: it takes less than to keep it while the kernel is called.
+        let prev = rq.curr();
 
         // A task with time left comes first: whatever else was fetched would only have to wait
         // behind it. Not so while bypassing, when all tasks take turns so that a scheduler that

@@ -55,20 +55,24 @@ use kernel::{
 /// # Safety
 ///
 /// `rq` is of the executing CPU, locked and unpinned, its clock up to date, `prev` runs on it.
-unsafe extern "C" fn balance(rq: *mut bindings::rq, prev: *mut task_struct) -> c_int {
-    // SAFETY: It is of the executing CPU, and IRQs are off with its lock held.
-    let this_rq = unsafe { ThisRq::assume_irqs_off(rq) };
+unsafe extern "C" fn balance(this_rq: *mut bindings::rq, prev: *mut task_struct) -> c_int {
     // SAFETY: Locked by the requirement above.
-    let rq = unsafe { Rq::assume_locked(rq) };
+    let rq = unsafe { Rq::assume_locked(this_rq) };
     // SAFETY: A task does not go away while it is a CPU's current one, which `prev` is at least
     // until balancing is over.
     let prev = unsafe { Task::from_raw(prev) };
 
-    match dispatch::balance_at_hand(&this_rq, rq, prev) {
-        // SAFETY: Balancing is over, a pick follows.
-        Some(verdict) => unsafe { end_balance(&this_rq, rq, verdict) },
+    let verdict = dispatch::balance_at_hand(rq, prev);
+    // SAFETY: It is of the executing CPU, and IRQs are off with its lock held.
+    let this_rq = unsafe { ThisRq::assume_irqs_off(this_rq) };
+    match verdict {
+        Some(verdict) => {
+            dispatch::settle(&this_rq, rq, verdict);
+            // SAFETY: Balancing is over, a pick follows.
+            unsafe { end_balance(&this_rq, rq, verdict) }
+        }
         // SAFETY: As this function.
-        None => unsafe { balance_by_search(this_rq, rq, prev) },
+        None => unsafe { balance_by_search(this_rq, rq) },
     }
 }
 
@@ -76,9 +80,11 @@ unsafe extern "C" fn balance(rq: *mut bindings::rq, prev: *mut task_struct) -> c
 ///
 /// # Safety
 ///
-/// As [`balance`].
+/// As [`balance`], whose `prev` is the current task of `rq`.
 #[inline(never)]
-unsafe fn balance_by_search(this_rq: ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> c_int {
+unsafe fn balance_by_search(this_rq: ThisRq<'_>, rq: &mut Rq<Locked>) -> c_int {
+    // SAFETY: As there.
+    let prev = unsafe { Task::from_raw(rq.curr().as_raw()) };
     let verdict = dispatch::balance_by_search(&this_rq, rq, prev);
     // SAFETY: Balancing is over, a pick follows.
     unsafe { end_balance(&this_rq, rq, verdict) }
