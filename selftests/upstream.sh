@@ -37,7 +37,7 @@ verdict() {
 same_verdicts() {
 	local pass got rc=0
 	for pass in first rust ${2:-}; do
-		got=$(verdict $pass "$1")
+		got=$(verdict "$pass" "$1")
 		[[ $got == ok ]] && continue
 		echo "# $1, $pass: ${got:-no verdict}"
 		rc=1
