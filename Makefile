@@ -110,4 +110,4 @@ clean:
 	@echo 'Kernels and tools stay in the cache; "make clean-cache" removes them.'
 
 clean-cache:
-	@bash -c '. scripts/lib.sh && cd "$$cache" && rm -rf kernel tools deb-trial run console kvm mutants && say "Emptied $$cache"'
+	@bash -c '. scripts/lib.sh && cd "$$cache" && rm -rf kernel tools deb-trial run console kvm models mutants && say "Emptied $$cache"'

@@ -216,7 +216,7 @@ fn leave_and_tell(this_rq: ThisRq<'_>, cpu: CpuId, request: Requests) {
 ///
 /// # Context
 ///
-/// As [`kick`], from an operation of the BPF scheduler.
+/// As [`kick`], from an operation of the BPF scheduler; `cpu` is another one, as it is for [`at_once`].
 #[inline(never)]
 fn keep(this_rq: ThisRq<'_>, cpu: CpuId, request: Requests) {
     match Pending::of(&this_rq).add(cpu, request) {

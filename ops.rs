@@ -54,7 +54,7 @@ use kernel::{
 
 /// # Safety
 ///
-/// `rq` is of the executing CPU, locked and unpinned, its clock up to date, `prev` runs on it.
+/// `this_rq` is of the executing CPU, locked and unpinned, its clock up to date, `prev` runs on it.
 unsafe extern "C" fn balance(this_rq: *mut bindings::rq, prev: *mut task_struct) -> c_int {
     // SAFETY: Locked by the requirement above.
     let rq = unsafe { Rq::assume_locked(this_rq) };

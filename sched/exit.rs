@@ -27,7 +27,7 @@ fn throw_out(stall: bool, cpu: Option<CpuId>, msg: &Msg) {
 ///
 /// # Context
 ///
-/// Any but NMI, any locks held. Does not sleep: what is slow is left to an irq_work.
+/// Any, any locks held. Does not sleep: what is slow is left to an irq_work.
 #[doc(alias = "scx_ops_error")]
 #[cold]
 #[inline(never)]
