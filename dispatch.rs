@@ -264,7 +264,10 @@ fn search(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, prev: &Task) -> DspVerdict 
     }
 
     // Better the previous task than none, unless the BPF scheduler wants to be asked.
-    if prev.queued() && (!scheduler.has(Scheduler::ENQ_LAST) || rq.has(Flags::BYPASSING)) {
+    if prev.queued()
+        && (!scheduler.has(Scheduler::ENQ_LAST) || rq.has(Flags::BYPASSING))
+        && rq.runs(prev)
+    {
         return DspVerdict::KeepPrev;
     }
     DspVerdict::Nothing
@@ -285,12 +288,14 @@ fn dispatch_loop(this_rq: &ThisRq<'_>, rq: &mut Balancing<'_>, prev: &Task) -> D
     for round in 1..=DSP_MAX_LOOPS {
         this_rq.count(counter::DISPATCH_ROUNDS);
         ctx.begin(rq);
-        rq.call_dispatch(prev.on_scx().then_some(prev));
+        let prev_runs = prev.on_scx() && rq.runs(prev);
+        rq.call_dispatch(prev_runs.then_some(prev));
         finish::flush(this_rq, rq, &mut ctx);
         kick::carry_out_pending(this_rq);
 
-        // The lock was dropped: the previous task may have left sched_ext or got a new slice.
-        if may_go_on(prev) {
+        // The lock was dropped: the previous task may have left sched_ext or got a new slice. That of
+        // a sibling may have been switched away from, which takes no balance if that was picked for.
+        if may_go_on(prev) && rq.runs(prev) {
             return DspVerdict::KeepPrev;
         }
         if rq.has_local_tasks() || consume_global(this_rq, rq) {

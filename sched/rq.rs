@@ -247,6 +247,11 @@ impl Rq<Locked> {
         unsafe { Task::from_raw(curr) }
     }
 
+    /// Whether `task` is what runs there.
+    pub(crate) fn runs(&self, task: &Task) -> bool {
+        core::ptr::eq(self.curr_raw(), task.as_raw())
+    }
+
     /// Takes the current task's time away, so that the next balance does not keep it.
     pub(crate) fn expire_curr(&mut self) {
         self.curr().expire_slice();
