@@ -21,7 +21,8 @@ s32 guest;			/* the task that is consumed, */
 bool armed;			/* once it is where it is to wait */
 s32 holder;			/* that which has the run queue locked when it is enqueued */
 bool waiting;			/* which it does */
-u32 holding;			/* it is being enqueued */
+u32 holding;			/* it is being enqueued, */
+u32 late;			/* and was before the other CPU came, on a busy host */
 u32 balancing;			/* ops.dispatch() is about to consume */
 u32 consumed;
 u32 children;			/* that were enqueued meanwhile */
@@ -51,7 +52,10 @@ static void hold(void)
 	holding = 1;
 	scx_bpf_kick_cpu(BALANCER, 0);
 	bpf_loop(1 << 23, over, &end, 0);
+	late = !balancing;
 	holding = 0;
+	if (late)
+		scx_bpf_kick_cpu(BALANCER, 0);
 }
 
 void BPF_STRUCT_OPS(deferred_enqueue, struct task_struct *p, u64 enq_flags)
@@ -72,7 +76,7 @@ void BPF_STRUCT_OPS(deferred_enqueue, struct task_struct *p, u64 enq_flags)
 
 void BPF_STRUCT_OPS(deferred_dispatch, s32 cpu, struct task_struct *prev)
 {
-	if (cpu != BALANCER || !holding || balancing)
+	if (cpu != BALANCER || !(holding || late) || balancing)
 		return;
 	balancing = 1;
 	scx_bpf_consume(DSQ);

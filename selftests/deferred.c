@@ -96,6 +96,7 @@ static bool round_of(int number, struct task *guest, struct task *holder)
 
 	skel->bss->children = 0;
 	skel->bss->consumed = 0;
+	skel->bss->late = 0;
 	skel->bss->balancing = 0;
 	skel->bss->waiting = false;
 	skel->bss->armed = true;
