@@ -12,7 +12,7 @@ UEI_DEFINE(uei);
 s32 target;			/* the CPU */
 u64 rows[KEEP_ROWS];		/* cycles of each kind */
 u64 flags_left;			/* cycles that left a flag set that is only for balancing */
-bool refill;			/* ops.dispatch() gives prev time to go on */
+u64 refill;			/* ops.dispatch() gives prev so much time to go on */
 bool hold_back;			/* ops.dispatch() gives nothing */
 s32 to_global;			/* this task is enqueued there */
 s32 to_user;			/* and this one where ops.dispatch() looks */
@@ -24,8 +24,10 @@ u32 logged;
 u32 states[KEEP_CPUS];		/* enum keep_state of each CPU */
 u64 releases, acquires;
 u64 not_in_turn;		/* of those that were not in turn, or came late */
+u64 overdue, overrun;		/* cycles with prev's time over, and it went on nevertheless */
+u64 offline, asked_offline;	/* cycles of CPUs that go down, and ops.dispatch() in these */
 
-static struct { u64 asked, before, slice; u32 row; } cpus[KEEP_CPUS];
+static struct { u64 asked, before, slice; u32 row; bool overdue, offline; } cpus[KEEP_CPUS];
 
 s32 BPF_STRUCT_OPS(keep_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
@@ -50,10 +52,12 @@ void BPF_STRUCT_OPS(keep_dispatch, s32 cpu, struct task_struct *prev)
 	/* ops.running() may be early: 6.12 picks tasks without a cycle before, at times */
 	if (states[cpu & (KEEP_CPUS - 1)] == RELEASED)
 		__sync_fetch_and_add(&not_in_turn, 1);
+	if (cpus[cpu & (KEEP_CPUS - 1)].offline)
+		__sync_fetch_and_add(&asked_offline, 1);
 	if (cpu != target)
 		return;
 	if (refill && prev)
-		prev->scx.slice = SCX_SLICE_INF;
+		prev->scx.slice = refill;
 	if (!hold_back)
 		scx_bpf_consume(USER_DSQ);
 }
@@ -86,6 +90,15 @@ void BPF_STRUCT_OPS(keep_cpu_release, s32 cpu, struct scx_cpu_release_args *args
 	__sync_fetch_and_add(&releases, 1);
 }
 
+/* A scheduler without these is thrown out when a CPU goes. */
+void BPF_STRUCT_OPS(keep_cpu_online, s32 cpu)
+{
+}
+
+void BPF_STRUCT_OPS(keep_cpu_offline, s32 cpu)
+{
+}
+
 void BPF_STRUCT_OPS(keep_exit_task, struct task_struct *p, struct scx_exit_task_args *args)
 {
 	u64 began = bpf_ktime_get_ns();
@@ -114,6 +127,8 @@ struct sched_ext_ops keep_ops = {
 	.running	= (void *)keep_running,
 	.cpu_acquire	= (void *)keep_cpu_acquire,
 	.cpu_release	= (void *)keep_cpu_release,
+	.cpu_online	= (void *)keep_cpu_online,
+	.cpu_offline	= (void *)keep_cpu_offline,
 	.exit_task	= (void *)keep_exit_task,
 	.init		= (void *)keep_init,
 	.exit		= (void *)keep_exit,
@@ -140,9 +155,15 @@ int BPF_PROG(keep_balancing, struct rq *rq, struct task_struct *prev)
 	s32 cpu = bpf_get_smp_processor_id();
 	u32 row;
 
+	cpus[cpu & (KEEP_CPUS - 1)].offline = !(rq->scx.flags & SCX_RQ_ONLINE);
+	if (cpus[cpu & (KEEP_CPUS - 1)].offline)
+		__sync_fetch_and_add(&offline, 1);
 	if (cpu != target)
 		return 0;
 	row = state(rq, prev, WAS_QUEUED, HAD_SLICE, HAD_LOCAL);
+	/* what it has run since is not yet taken from its slice */
+	cpus[cpu & (KEEP_CPUS - 1)].overdue = row & WAS_QUEUED && row & HAD_SLICE &&
+		rq->clock_task - prev->se.exec_start >= prev->scx.slice;
 	if (rq->scx.flags & SCX_RQ_BYPASSING)
 		row |= BYPASSING;
 	cpus[cpu & (KEEP_CPUS - 1)].row = row;
@@ -157,8 +178,15 @@ int BPF_PROG(keep_balanced, struct rq *rq, struct task_struct *prev, struct rq_f
 	s32 cpu = bpf_get_smp_processor_id();
 	u32 row;
 
+	/* whatever it found: it is before that */
+	if (rq->scx.cpu_released)
+		__sync_fetch_and_add(&not_in_turn, 1);
 	if (cpu != target)
 		return 0;
+	if (cpus[cpu & (KEEP_CPUS - 1)].overdue) {
+		overdue++;
+		overrun += cpus[cpu & (KEEP_CPUS - 1)].before == cpus[cpu & (KEEP_CPUS - 1)].asked;
+	}
 	/* what it had left was used up just now, if that was before it was looked at */
 	if (!prev->scx.slice && cpus[cpu & (KEEP_CPUS - 1)].slice)
 		return 0;
