@@ -27,7 +27,9 @@ u64 not_in_turn;		/* of those that were not in turn, or came late */
 u64 overdue, overrun;		/* cycles with prev's time over, and it went on nevertheless */
 u64 offline, asked_offline;	/* cycles of CPUs that go down, and ops.dispatch() in these */
 
-static struct { u64 asked, before, slice; u32 row; bool overdue, offline; } cpus[KEEP_CPUS];
+u64 unmoved;			/* cycles that keep prev, with the pick sequence where it was */
+
+static struct { u64 asked, before, slice, seq; u32 row; bool overdue, offline; } cpus[KEEP_CPUS];
 
 s32 BPF_STRUCT_OPS(keep_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
@@ -168,6 +170,7 @@ int BPF_PROG(keep_balancing, struct rq *rq, struct task_struct *prev)
 		row |= BYPASSING;
 	cpus[cpu & (KEEP_CPUS - 1)].row = row;
 	cpus[cpu & (KEEP_CPUS - 1)].slice = prev->scx.slice;
+	cpus[cpu & (KEEP_CPUS - 1)].seq = rq->scx.pnt_seq;
 	cpus[cpu & (KEEP_CPUS - 1)].before = cpus[cpu & (KEEP_CPUS - 1)].asked;
 	return 0;
 }
@@ -183,6 +186,8 @@ int BPF_PROG(keep_balanced, struct rq *rq, struct task_struct *prev, struct rq_f
 		__sync_fetch_and_add(&not_in_turn, 1);
 	if (cpu != target)
 		return 0;
+	if (rq->scx.flags & SCX_RQ_BAL_KEEP && rq->scx.pnt_seq == cpus[cpu & (KEEP_CPUS - 1)].seq)
+		unmoved++;
 	if (cpus[cpu & (KEEP_CPUS - 1)].overdue) {
 		overdue++;
 		overrun += cpus[cpu & (KEEP_CPUS - 1)].before == cpus[cpu & (KEEP_CPUS - 1)].asked;

@@ -13,6 +13,7 @@
 #define SELF		1
 #define TARGET		2
 #define OTHER		3
+#define ONLINE		"/sys/devices/system/cpu/cpu3/online"
 #define TIMES		10
 #define LOOK		(50 * MS)	/* how long an idle CPU is looked at */
 #define NOISE		6	/* cycles a CPU may go through by itself meanwhile */
@@ -77,7 +78,7 @@ static void test_idle(void)
 		ran = await(task_count(&sleeper) != count &&
 			    (!module_in_charge() || moved("kick_resched")), LOOK);
 		result(parked && ran && counted(kinds[i].count, 1, LONG_MAX) &&
-		       counted("kick_resched", 1, LONG_MAX),
+		       counted("kick_resched", 1, LONG_MAX) && counted("kick_ipis", 1, LONG_MAX),
 		       "%s kick wakes an idle CPU", kinds[i].name);
 		kick(rig, TARGET, 0);
 	}
@@ -154,9 +155,8 @@ static void test_rt(void)
 
 static void test_offline(void)
 {
-	static const char *online = "/sys/devices/system/cpu/cpu3/online";
 	unsigned long long before;
-	bool off = file_write(online, "0");
+	bool off = file_write(ONLINE, "0");
 	bool on;
 
 	counters_mark();
@@ -167,7 +167,7 @@ static void test_offline(void)
 	       counted("waits", 0, 0),
 	       "kicks of an offline CPU are dropped and not waited for");
 
-	on = file_write(online, "1");
+	on = file_write(ONLINE, "1");
 	before = seen_balances(OTHER);
 	kick_times(OTHER, 0);
 	result(on && seen_balances(OTHER) >= before + TIMES && counted("kick_offline", 0, 0),
@@ -305,9 +305,32 @@ static void test_errors(void)
 
 	if (rig_start(rig))
 		die("cannot enable the scheduler again");
+	counters_mark();
 	kick(rig, TARGET, KICK_IDLE | KICK_PREEMPT);
-	result(rig_thrown_out(rig, "PREEMPT/WAIT cannot be used with SCX_KICK_IDLE", 2000 * MS),
+	result(rig_thrown_out(rig, "PREEMPT/WAIT cannot be used with SCX_KICK_IDLE", 2000 * MS) &&
+	       counted("kick_idle", 0, 0) && counted("kick_preempt", 0, 0),
 	       "IDLE with PREEMPT is an error");
+	rig_stop(rig);
+}
+
+/* What waiting takes is there for a CPU that was offline when the scheduler came, too. */
+static void test_latecomer(void)
+{
+	unsigned long long before;
+	bool ok;
+
+	if (!file_write(ONLINE, "0"))
+		die("CPU %d does not go offline", OTHER);
+	ok = !rig_start(rig);
+	if (!file_write(ONLINE, "1"))
+		die("CPU %d does not come online", OTHER);
+	stay_on(OTHER);
+	counters_mark();
+	before = seen_balances(TARGET);
+	kick(rig, TARGET, 0);
+	result(await(seen_balances(TARGET) > before, 1000 * MS) && ok && counted("kick_plain", 1, LONG_MAX) &&
+	       counted("kick_no_scheduler", 0, 0), "a CPU that comes later can kick");
+	stay_on(0);
 	rig_stop(rig);
 }
 
@@ -335,7 +358,7 @@ static void test_no_scheduler(void)
 int main(void)
 {
 	harness_init();
-	ksft_set_plan(23);
+	ksft_set_plan(24);
 	if (sysconf(_SC_NPROCESSORS_ONLN) <= OTHER)
 		die("4 CPUs are needed");
 	stay_on(0);
@@ -355,6 +378,7 @@ int main(void)
 	result(sched_ext_is("enabled") && !rig->data->uei.kind,
 	       "no valid kick upset the scheduler");
 	test_errors();
+	test_latecomer();
 	rig__destroy(rig);
 	ksft_finished();
 }
