@@ -325,7 +325,7 @@ static void test_acquire(void)
 		task_wake(&rt);
 		ok &= await(at(&skel->bss->releases) > releases, 1000 * MS) &&
 			task_asleep(&rt, 1000 * MS);
-		/* 6.12 may have picked the hog without a cycle: one comes before its time is over */
+		/* 6.12 may have picked the hog without a cycle: have one before its time is over */
 		kick_target(0);
 		ok &= await(at(&skel->bss->acquires) > acquires, 1000 * MS);
 	}

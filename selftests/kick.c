@@ -328,8 +328,9 @@ static void test_latecomer(void)
 	counters_mark();
 	before = seen_balances(TARGET);
 	kick(rig, TARGET, 0);
-	result(await(seen_balances(TARGET) > before, 1000 * MS) && ok && counted("kick_plain", 1, LONG_MAX) &&
-	       counted("kick_no_scheduler", 0, 0), "a CPU that comes later can kick");
+	result(await(seen_balances(TARGET) > before, 1000 * MS) && ok &&
+	       counted("kick_plain", 1, LONG_MAX) && counted("kick_no_scheduler", 0, 0),
+	       "a CPU that comes later can kick");
 	stay_on(0);
 	rig_stop(rig);
 }
