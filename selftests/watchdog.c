@@ -322,15 +322,10 @@ static void rt_hog_and_free_task(void)
 	struct rig *rig = start_with(SHORT_MS, 0);
 	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
 	struct task hog;
-	cpu_set_t set;
 
 	rig->bss->local_pid = task.pid;
-	CPU_ZERO(&set);
-	CPU_SET(CPU, &set);
-	CPU_SET(OTHER, &set);
 	hog = start_rt_hog();
-	if (sched_setaffinity(task.pid, sizeof(set), &set))
-		die("cannot change a task's CPUs");
+	allow_two(task.pid, CPU, OTHER);
 	task_wake(&task);
 	result(!module_in_charge() || (stays(rig, SHORT_MS * 7 / 4 * MS) && !task_count(&task)),
 	       "one that was free to go elsewhere is not at first");
@@ -339,6 +334,26 @@ static void rt_hog_and_free_task(void)
 	       said(rig, ours("] (rt)")) && counted("excused_class", 1, 2) &&
 	       counted("stalls", 1, 1),
 	       "but in the end it is");
+	task_stop(&hog);
+	task_stop(&task);
+	stop(rig);
+}
+
+/* It waits in no queue of that CPU, and may run on another one. */
+static void rt_hog_and_kept_task(void)
+{
+	struct rig *rig = start_with(SHORT_MS, 0);
+	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
+	struct task hog;
+
+	rig->bss->drop_pid = task.pid;
+	hog = start_rt_hog();
+	allow_two(task.pid, CPU, OTHER);
+	task_wake(&task);
+	result(rig_thrown_out(rig, "failed to run for", 4 * SHORT_MS * MS) &&
+	       said(rig, ours("waits with the BPF scheduler, the CPU runs watchdog[")) &&
+	       counted("excused_class", 0, 0) && counted("stalls", 1, 1),
+	       "nor is one that the BPF scheduler has kept to itself");
 	task_stop(&hog);
 	task_stop(&task);
 	stop(rig);
@@ -495,6 +510,7 @@ static const struct {
 	{ stolen_cpu, 1, 1 },
 	{ stopped_machine, 2, 1 },
 	{ stuck_dispatch, 1, 1 },
+	{ rt_hog_and_kept_task, 1, 1 },
 };
 
 int main(void)
