@@ -316,6 +316,16 @@ static void rt_hog(void)
 	stop(rig);
 }
 
+/* An RT task keeps its CPU, and it is woken there, but may run on another one. */
+static struct task wake_behind_rt_hog(struct task *task)
+{
+	struct task hog = start_rt_hog();
+
+	allow_two(task->pid, CPU, OTHER);
+	task_wake(task);
+	return hog;
+}
+
 /* It could have put it on another CPU, so it gets one more timeout and no more. */
 static void rt_hog_and_free_task(void)
 {
@@ -324,9 +334,7 @@ static void rt_hog_and_free_task(void)
 	struct task hog;
 
 	rig->bss->local_pid = task.pid;
-	hog = start_rt_hog();
-	allow_two(task.pid, CPU, OTHER);
-	task_wake(&task);
+	hog = wake_behind_rt_hog(&task);
 	result(!module_in_charge() || (stays(rig, SHORT_MS * 7 / 4 * MS) && !task_count(&task)),
 	       "one that was free to go elsewhere is not at first");
 	result(rig_thrown_out(rig, "failed to run for", 4 * SHORT_MS * MS) &&
@@ -339,7 +347,7 @@ static void rt_hog_and_free_task(void)
 	stop(rig);
 }
 
-/* It waits in no queue of that CPU, and may run on another one. */
+/* It waits in no queue of that CPU. */
 static void rt_hog_and_kept_task(void)
 {
 	struct rig *rig = start_with(SHORT_MS, 0);
@@ -347,9 +355,7 @@ static void rt_hog_and_kept_task(void)
 	struct task hog;
 
 	rig->bss->drop_pid = task.pid;
-	hog = start_rt_hog();
-	allow_two(task.pid, CPU, OTHER);
-	task_wake(&task);
+	hog = wake_behind_rt_hog(&task);
 	result(rig_thrown_out(rig, "failed to run for", 4 * SHORT_MS * MS) &&
 	       said(rig, ours("waits with the BPF scheduler, the CPU runs watchdog[")) &&
 	       counted("excused_class", 0, 0) && counted("stalls", 1, 1),
@@ -399,17 +405,12 @@ static void stopped_machine(void)
 {
 	struct rig *rig = start_with(STOP_MS / 2, 0);
 	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
-	cpu_set_t set;
 	char ms[16];
 
 	if (test_module_insert("scx_spin"))
 		die("cannot insert scx_spin.ko");
-	CPU_ZERO(&set);
-	CPU_SET(CPU, &set);
-	CPU_SET(OTHER, &set);
 	/* not excused for what happened to one CPU */
-	if (sched_setaffinity(task.pid, sizeof(set), &set))
-		die("cannot change a task's CPUs");
+	allow_two(task.pid, CPU, OTHER);
 	rig->bss->hold[CPU] = true;
 	rig->bss->hold[OTHER] = true;
 	task_wake(&task);
