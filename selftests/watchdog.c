@@ -478,6 +478,9 @@ static void stuck_dispatch(void)
 			rig->bss->spin_ns = STUCK_MAX_MS * 1000000ULL;
 			task_wake(&task);
 			noticed = let_go_once_noticed(rig);
+			if (!noticed)
+				/* RCU's kthread was among them */
+				usleep(1000 * MS);
 		}
 		result(noticed && rig_thrown_out(rig, "CPU 2 is stuck in the dispatch path since ",
 						 5000 * MS) && rig->bss->spun == 1,
