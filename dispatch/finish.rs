@@ -174,16 +174,9 @@ pub(super) fn put_on_local(
             Destination::Queue(dsq) => owned.put_on(dsq, enq_flags),
             Destination::Local(_) => owned.put_here(lock, enq_flags),
         }
-        return;
     } else {
         this_rq.count(counter::FINISH_REMOTE);
         owned.migrate(lock, rq, enq_flags);
-    }
-
-    // An enqueue does not wake a CPU in the middle of a balance. Ours will look there, or has been told.
-    let rq = lock.at();
-    if rq.cpu() != this_rq.cpu() && rq.curr().below_scx() {
-        rq.resched_curr();
     }
 }
 

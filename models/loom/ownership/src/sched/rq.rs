@@ -91,26 +91,8 @@ impl Rq<Locked> {
         c_side::claimed(task.as_raw());
     }
 
-    pub(crate) fn curr(&self) -> Curr {
-        c_side::assert_locked(self.as_raw());
-        Curr
-    }
-
-    pub(crate) fn resched_curr(&mut self) {
-        c_side::assert_locked(self.as_raw());
-    }
-
     pub(crate) fn executing(&self) -> ThisRq<'_> {
         ThisRq::get()
-    }
-}
-
-/// All CPUs are idle.
-pub(crate) struct Curr;
-
-impl Curr {
-    pub(crate) fn below_scx(&self) -> bool {
-        true
     }
 }
 
