@@ -131,10 +131,7 @@ impl Pending {
         let is_first = self.is_empty();
         if is_first {
             let [first, ..] = &self.kicks;
-            first.cpu.set(cpu.as_u32() as usize);
-            first.requests.set(requests);
-            // INVARIANT: Just so.
-            self.len.set(1);
+            self.fill(first, 1, cpu, requests);
         }
         is_first
     }
@@ -149,14 +146,20 @@ impl Pending {
             kick.requests.set(kick.requests.get().and(requests));
             Added::More
         } else if let Some(kick) = self.kicks.get(len) {
-            kick.cpu.set(number);
-            kick.requests.set(requests);
-            // INVARIANT: Just so.
-            self.len.set(len.wrapping_add(1));
+            self.fill(kick, len.wrapping_add(1), cpu, requests);
             Added::First
         } else {
             Added::NoRoom
         }
+    }
+
+    /// Has the last of `len` kicks be one of `cpu`.
+    #[inline(always)]
+    fn fill(&self, last: &Kick, len: usize, cpu: CpuId, requests: Requests) {
+        last.cpu.set(cpu.as_u32() as usize);
+        last.requests.set(requests);
+        // INVARIANT: Just so.
+        self.len.set(len);
     }
 
     /// Takes one out.
