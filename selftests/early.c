@@ -9,16 +9,38 @@
 
 #include "harness.h"
 
+#define WAKER		0
 #define FIRST		1
 #define SECOND		2
 #define ROUNDS		10
 
 static struct rig *rig;
 
+/* What has come of kicks, apart from those that wait in a program's CPU. */
+static long answered(void)
+{
+	return moved("kick_resched") + moved("kick_left") + moved("kick_idle_skipped") +
+	       moved("kick_higher_class");
+}
+
+/*
+ * Whether the task gets to run. This CPU spins meanwhile: if it looked for another
+ * task, it would make up for a kick that it owes.
+ */
+static bool is_served(struct task *task, unsigned long long count)
+{
+	unsigned long long end = now_ns() + 500 * 1000000ULL;
+
+	while (task_count(task) == count && now_ns() < end)
+		relax();
+	return task_count(task) > count;
+}
+
 /* One that is asleep, or gives way by itself. */
 static void test(struct task *task, enum rig_way way, unsigned long long flags, const char *what)
 {
-	int lost = 0;
+	int lost = 0, by_kick = 0;
+	bool kicked;
 
 	rig->bss->hand.pid = task->pid;
 	rig->bss->hand.way = way;
@@ -28,13 +50,17 @@ static void test(struct task *task, enum rig_way way, unsigned long long flags, 
 	/* one more, as the kick of who is giving way already was before */
 	for (int i = 0; i <= ROUNDS; i++) {
 		unsigned long long count;
+		long before;
 
 		if (way != RIG_FROM_STOPPING && !task_asleep(task, 1000 * MS))
 			die("the task does not sleep");
 		count = task_count(task);
+		before = answered();
 		task_wake(task);
-		if (await(task_count(task) > count, 500 * MS))
+		if (is_served(task, count)) {
+			by_kick += answered() > before;
 			continue;
+		}
 		lost++;
 		kick(rig, FIRST, 0);
 		kick(rig, SECOND, 0);
@@ -43,7 +69,11 @@ static void test(struct task *task, enum rig_way way, unsigned long long flags, 
 	}
 	if (lost)
 		note("%d of %d kicks were of no use", lost, ROUNDS + 1);
-	result(!lost && rig->bss->hand.kicks >= ROUNDS &&
+	/* a CPU looks for tasks for other reasons, too, and often */
+	kicked = !module_in_charge() || by_kick > ROUNDS * 3 / 4;
+	if (!kicked)
+		note("only %d of %d were found when a kick was carried out", by_kick, ROUNDS + 1);
+	result(!lost && kicked && rig->bss->hand.kicks >= ROUNDS &&
 	       counted(flags ? "kick_idle" : "kick_plain", ROUNDS, LONG_MAX),
 	       "a task is found by the CPU that was kicked for it, %s, %s",
 	       flags ? "if idle" : "plainly", what);
@@ -58,7 +88,7 @@ int main(void)
 	ksft_set_plan(13);
 	if (sysconf(_SC_NPROCESSORS_ONLN) <= SECOND)
 		die("%d CPUs are needed", SECOND + 1);
-	stay_on(0);
+	stay_on(WAKER);
 	rig = rig_load(false, 0);
 	rig->bss->hand.cpus[0] = FIRST;
 	rig->bss->hand.cpus[1] = SECOND;
