@@ -557,7 +557,6 @@ static bool found_stuck(void)
 	return found || !state_is("enabled");
 }
 
-/* Prints when the scheduler was found out, and when it was gone; -1 for never. */
 /* For how long it had been stuck then, in seconds, by the module's report. */
 static double reported(void)
 {
@@ -572,6 +571,7 @@ static double reported(void)
 	return ms / 1000;
 }
 
+/* Prints when the scheduler was found out, and when it was gone; -1 for never. */
 static void stuck(long ms)
 {
 	double noticed = -1, gone = -1;
