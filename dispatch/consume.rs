@@ -24,7 +24,7 @@ use crate::sched::{
         Dsq,
         Walk, //
     },
-    ops_state::Held,
+    ops_state::Taken,
     pass,
     relock::Relock,
     rq::{
@@ -46,7 +46,7 @@ enum Found<'h> {
     /// It was moved to the local DSQ.
     Here,
     /// It is ours if we are faster than others.
-    Held(Held<'h>),
+    Taken(Taken<'h>),
 }
 
 /// What came of a step.
@@ -109,7 +109,7 @@ fn take<'h>(candidate: Candidate<'_, '_, 'h>) -> Result<Found<'h>, Misfit> {
         candidate.move_to_local();
         return Ok(Found::Here);
     }
-    fits(candidate.task(), candidate.rq()).map(|()| Found::Held(candidate.take()))
+    fits(candidate.task(), candidate.rq()).map(|()| Found::Taken(candidate.take()))
 }
 
 /// Gets what was found to the local DSQ. False if somebody else was faster.
@@ -120,22 +120,21 @@ fn get(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, found: Found<'_>) -> bool {
             this_rq.count(counter::CONSUME_LOCAL);
             true
         }
-        Found::Held(held) => fetch(this_rq, rq, held),
+        Found::Taken(taken) => fetch(this_rq, rq, taken),
     }
 }
 
 /// From the run queue of another CPU.
 #[inline(never)]
-fn fetch(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, held: Held<'_>) -> bool {
+fn fetch(this_rq: &ThisRq<'_>, rq: &mut Rq<Locked>, taken: Taken<'_>) -> bool {
     let here = Rq::of(rq.cpu());
-    let mut lock = Relock::new(rq);
-    let Some(owned) = held.regain(&mut lock) else {
-        this_rq.count(counter::LOST_RACE);
-        return false;
-    };
-    owned.migrate(&mut lock, here, 0);
-    this_rq.count(counter::CONSUME_REMOTE);
-    true
+    let is_ours = taken.migrate(&mut Relock::new(rq), here);
+    this_rq.count(if is_ours {
+        counter::CONSUME_REMOTE
+    } else {
+        counter::LOST_RACE
+    });
+    is_ours
 }
 
 /// As [`consume`], where that is not the first task.

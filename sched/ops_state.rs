@@ -13,7 +13,7 @@
 //!   Claimed --put_on()-----------------------------------------> a DSQ
 //!      |---own()------------------------> Owned --put_on()-----> a DSQ
 //!      `---let_go()---> Held --regain()--'    `---migrate()----> a local DSQ
-//!   DSQ ---take()--------'
+//!   DSQ ---take()-----> Taken --migrate()----------------------> a local DSQ
 //! ```
 //!
 //! Orderings:
@@ -47,10 +47,7 @@ use crate::{
         Release, //
     },
 };
-use core::ptr::{
-    addr_of_mut,
-    null_mut, //
-};
+use core::ptr::addr_of_mut;
 use kernel::bindings::scx_dispatch_q;
 
 /// The bits that are no sequence.
@@ -179,7 +176,7 @@ impl<'h> Claimed<'h> {
     }
 }
 
-/// A task that was just taken from where it was queued, with a sign on it: `p->scx.holding_cpu`.
+/// A task that is no longer where it was queued, with a sign on it: `p->scx.holding_cpu`.
 ///
 /// The sign cannot come to be this CPU's again by what others do: they write their own.
 #[must_use = "the task would be lost"]
@@ -212,20 +209,36 @@ impl<'h> Held<'h> {
         if holding_cpu != self.cpu || self.task.cpu() != self.rq.cpu() {
             return None;
         }
-        // INVARIANT: Its run queue is locked. It was taken from its DSQ, and has not been
+        // INVARIANT: Its run queue is locked. It was on no list when it was held, and has not been
         // dequeued, so not been enqueued.
         Some(Owned(self.task))
+    }
+}
+
+/// A task that was just taken off a DSQ.
+///
+/// To `p->scx.dsq` it still is on that: who dequeues it locks that DSQ to look at the sign. So it
+/// can be migrated, which dequeues it, and cannot be put on another DSQ.
+#[must_use = "the task would be lost"]
+pub(crate) struct Taken<'h>(Held<'h>);
+
+impl Taken<'_> {
+    /// Moves it to the CPU of `to`, see [`Owned::migrate`]. False if it was dequeued meanwhile, and
+    /// is none of our business.
+    pub(crate) fn migrate(self, lock: &mut Relock<'_>, to: &'static Rq) -> bool {
+        let owned = self.0.regain(lock);
+        owned.map(|owned| owned.migrate(lock, to, 0)).is_some()
     }
 }
 
 impl<'h> Candidate<'_, '_, 'h> {
     /// Takes the task off the DSQ, to move it to another CPU.
     ///
-    /// Until it is [regained](Held::regain) whoever dequeues it is faster.
-    pub(crate) fn take(self) -> Held<'h> {
+    /// Until that is done whoever dequeues it is faster.
+    pub(crate) fn take(self) -> Taken<'h> {
         let (task, this_rq) = (self.task(), self.this_rq());
         self.unlink();
-        Held::new(task, this_rq)
+        Taken(Held::new(task, this_rq))
     }
 }
 
@@ -261,15 +274,11 @@ impl<'h> Owned<'h> {
     }
 
     fn enqueue(self, dsq: *mut scx_dispatch_q, enq_flags: u64) {
-        let p = self.0.as_raw();
-        // The sign and the DSQ that it was taken from are what remains of `Held`.
+        // The sign is what remains of `Held`.
         self.0.holding_cpu().store(-1, Relaxed);
         // SAFETY: The task is on no DSQ and its run queue is locked, by the type invariants. That
         // run queue is also the one of a local DSQ here.
-        unsafe {
-            addr_of_mut!((*p).scx.dsq).write_volatile(null_mut());
-            bindings::scx_core_enqueue(dsq, p, enq_flags);
-        }
+        unsafe { bindings::scx_core_enqueue(dsq, self.0.as_raw(), enq_flags) };
     }
 
     /// Moves it to the CPU of `to` and its local DSQ. It has to be allowed to run there. The lock

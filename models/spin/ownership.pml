@@ -412,11 +412,10 @@ inline migrate(p, to)
 inline reset(p)
 {
 	d_step {
-		assert(whose[p] == me && LOCKED(p));
+		assert(whose[p] == me && LOCKED(p) && !dsq[p]);
 #ifndef MUTANT_SIGN_KEPT
-		sign[p] = 0;
+		sign[p] = 0
 #endif
-		dsq[p] = 0
 	}
 }
 
