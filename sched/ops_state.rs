@@ -225,6 +225,7 @@ pub(crate) struct Taken<'h>(Held<'h>);
 impl Taken<'_> {
     /// Moves it to the CPU of `to`, see [`Owned::migrate`]. False if it was dequeued meanwhile, and
     /// is none of our business.
+    #[inline(always)]
     pub(crate) fn migrate(self, lock: &mut Relock<'_>, to: &'static Rq) -> bool {
         let owned = self.0.regain(lock);
         owned.map(|owned| owned.migrate(lock, to, 0)).is_some()
