@@ -39,7 +39,7 @@ impl Cpumask {
         let words = self.0.get().cast::<usize>();
         // SAFETY: The mask is valid, a `CpuId` is in range; a word is read in one piece.
         let word = unsafe { words.add(nr / usize::BITS as usize).read_volatile() };
-        word >> (nr % usize::BITS as usize) & 1 != 0
+        (word >> (nr % usize::BITS as usize)) & 1 != 0
     }
 
     pub(crate) fn set_atomic(&self, cpu: CpuId) {
@@ -50,8 +50,8 @@ impl Cpumask {
     /// Takes `cpu` out and says whether it was in. All accesses before are ordered before all
     /// after if it was.
     pub(crate) fn take_atomic(&self, cpu: CpuId) -> bool {
-        // SAFETY: As in `test`.
         self.test(cpu)
+            // SAFETY: As in `test`.
             && unsafe { bindings::cpumask_test_and_clear_cpu(cpu.as_u32(), self.0.get()) }
     }
 

@@ -86,7 +86,7 @@ mod tests {
     }
 
     fn unknown_bits_are_ignored() {
-        let flags = KickFlags::from_bits(1 << 63 | KickFlags::IDLE.to_bits());
+        let flags = KickFlags::from_bits((1 << 63) | KickFlags::IDLE.to_bits());
         assert!(flags.has(KickFlags::IDLE));
         assert!(!flags.has(KickFlags::PREEMPT));
     }

@@ -326,12 +326,12 @@ mod tests {
 
     #[test]
     fn the_histogram_is_not_cumulative() {
-        let text: String = WAIT_BUCKETS
+        let lines: Vec<_> = WAIT_BUCKETS
             .iter()
             .enumerate()
             .map(|(index, (_, name))| format!("{name} {}\n", index * 10))
             .collect();
-        let delta = Counters::parse(&text);
+        let delta = Counters::parse(&lines.concat());
         let rates = Rates {
             delta: &delta,
             seconds: 1.0,

@@ -258,11 +258,11 @@ pub mod tests {
 
         /// Sums, and all of it on CPU 0 of two.
         pub fn counters(&self, counters: &[(&str, u64)]) {
-            let sums: String = counters
+            let sums: Vec<_> = counters
                 .iter()
                 .map(|(name, value)| format!("{name} {value}\n"))
                 .collect();
-            self.write("sys/kernel/debug/rust_scx/counters", &sums);
+            self.write("sys/kernel/debug/rust_scx/counters", &sums.concat());
             let mut percpu = String::from("cpu");
             for (name, _) in counters {
                 percpu += &format!(" {name}");

@@ -310,11 +310,11 @@ mod tests {
                 lines.push((key.to_string(), value.to_string()));
             }
         }
-        let text: String = lines
+        let lines: Vec<_> = lines
             .iter()
             .map(|(key, value)| format!("{key} {value}\n"))
             .collect();
-        explain(&Report::parse(&text).unwrap(), Some(12_345))
+        explain(&Report::parse(&lines.concat()).unwrap(), Some(12_345))
     }
 
     fn hints(explanation: &Explanation) -> String {
