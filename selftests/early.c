@@ -16,7 +16,7 @@
 
 static struct rig *rig;
 
-/* What has come of kicks, apart from those that wait in a program's CPU. */
+/* Kicks that were carried out or left to their target: none that is still kept, or joined another. */
 static long answered(void)
 {
 	return moved("kick_resched") + moved("kick_left") + moved("kick_idle_skipped") +
