@@ -16,7 +16,7 @@
 
 static struct rig *rig;
 
-/* Kicks that were carried out or left to their target: none that is still kept, or joined another. */
+/* Kicks that were carried out or left to their target: none still kept, or merged. */
 static long answered(void)
 {
 	return moved("kick_resched") + moved("kick_left") + moved("kick_idle_skipped") +
