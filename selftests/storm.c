@@ -209,7 +209,6 @@ static bool blamed_for_passing_state(void)
 
 static void blow(const struct storm_kind *kind, unsigned long long seed)
 {
-	int warnings = dmesg_count("WARNING: ");
 	pid_t pids[STORMERS];
 	bool ok, blamed;
 
@@ -253,8 +252,6 @@ static void blow(const struct storm_kind *kind, unsigned long long seed)
 	for (int i = 0; i < TASKS; i++)
 		task_stop(&tasks[i]);
 	result(blamed || await(!queued(), 2000 * MS), "and no DSQ keeps any");
-	warnings = dmesg_count("WARNING: ") - warnings;
-	result(!warnings, "and the kernel has nothing to complain of");
 	sched_stop(&sched);
 }
 
@@ -267,7 +264,7 @@ int main(void)
 	harness_init();
 	for (int i = 0; i < (int)ARRAY_SIZE(kinds); i++)
 		nr += !only || !strcmp(only, kinds[i].name);
-	ksft_set_plan(3 * nr);
+	ksft_set_plan(2 * nr);
 	ms = setting("STORM_MS", 300);
 	cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	if (cpus < 2)
