@@ -171,7 +171,7 @@ fn check_cpu(cpu: CpuId) -> bool {
 
     match find_stuck(watch) {
         Stuck::No => (),
-        // Its lock is held, most likely.
+        // To wait for its lock with IRQs off is to get stuck with it.
         Stuck::Maybe => return false,
         Stuck::Yes => {
             report_stuck(cpu, watch);

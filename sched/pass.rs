@@ -112,6 +112,11 @@ impl PassState {
         self.0.wrapping_add(STEP)
     }
 
+    /// From what [`to_bits`](Self::to_bits) gave; of 0, one that is no CPU's.
+    pub(crate) fn from_bits(bits: usize) -> Self {
+        Self(bits.wrapping_sub(STEP))
+    }
+
     /// Whether the CPU looks for a task.
     #[inline]
     pub(crate) fn is_inside(self) -> bool {
@@ -189,7 +194,10 @@ mod tests {
 
     fn a_state_to_remember_is_not_0() {
         for word in [0, INSIDE, FOUND, STEP, usize::MAX] {
-            assert!(PassState(word).to_bits() != 0);
+            let state = PassState(word);
+            assert!(state.to_bits() != 0);
+            assert!(PassState::from_bits(state.to_bits()) == state);
         }
+        assert!(!PassState::from_bits(0).is_inside());
     }
 }

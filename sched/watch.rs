@@ -47,7 +47,7 @@ pub(crate) struct Watch {
     // Written by the scan, of which one runs at a time.
     /// What it had counted of guard trips when the scheduler came.
     pub(crate) old_trips: Atomic,
-    /// The pass that the last scan found the CPU in, if that was to be found again.
+    /// What the last scan found the CPU at that kept it from the CPU's tasks or made it doubt; or 0.
     pub(crate) scanned_pass: Atomic,
     /// Waits of tasks that are bound to this CPU do not count before this.
     pub(crate) bound_since: Atomic,

@@ -13,8 +13,7 @@ use super::{
         later,
         MACHINE_SINCE,
         TIMEOUT, //
-    },
-    stuck::found_again, //
+    }, //
 };
 use crate::{
     compat::sync::atomic::Relaxed,
@@ -75,6 +74,13 @@ impl Excuse {
         };
         silent.then_some(Self::Stolen)
     }
+}
+
+/// Whether the last scan found the CPU in this pass already, and remembered it.
+fn found_again(watch: &Watch, pass: PassState) -> bool {
+    let last = PassState::from_bits(watch.scanned_pass.load(Relaxed));
+    watch.scanned_pass.store(pass.to_bits(), Relaxed);
+    pass == last
 }
 
 /// Whether the BPF scheduler is to blame for `p`, which has waited for longer than it may.
@@ -159,4 +165,27 @@ pub(super) fn tell(watch: &Watch, Excused { excuse, report }: &Excused) {
         curr,
         jiffies_to_msecs(since(watch.passed_at.load(Relaxed)))
     ));
+}
+
+#[cfg(CONFIG_KUNIT)]
+mod tests {
+    use super::*;
+    use crate::compat::kunit::{
+        assert,
+        kunit_tests, //
+    };
+
+    kunit_tests!(rust_scx_excuse: [
+        what_was_found_is_remembered,
+    ]);
+
+    fn what_was_found_is_remembered() {
+        let watch = Watch::unused();
+        let pass = PassState::from_watch(&watch);
+        assert!(!found_again(&watch, pass));
+        assert!(found_again(&watch, pass));
+        watch.pass.store(4, Relaxed);
+        assert!(!found_again(&watch, PassState::from_watch(&watch)));
+        assert!(!found_again(&watch, pass));
+    }
 }

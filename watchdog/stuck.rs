@@ -53,6 +53,9 @@ static MAX_DISPATCH: Atomic = Atomic::new(usize::MAX / 2);
 const MIN_WATCHED_MS: u32 = 500;
 const MAX_GAP_MS: u32 = 25;
 
+/// A CPU that has been in a pass for so long may be stuck, and its lock is better not waited for.
+const MAX_WAIT_MS: u32 = 20;
+
 /// Begins to look.
 pub(super) fn enable() {
     let ms = if cpus_may_vanish() {
@@ -109,30 +112,37 @@ fn watch_buddy(rq: &Rq<Locked>, watch: &Watch, gap: Jiffies, buddy: CpuId, pass:
     watch.buddy_time.store(time, Relaxed);
 }
 
-/// Whether the last scan found the CPU in this pass already, and remembered it.
-pub(super) fn found_again(watch: &Watch, pass: PassState) -> bool {
-    let pass = pass.to_bits();
-    let again = watch.scanned_pass.load(Relaxed) == pass;
-    watch.scanned_pass.store(pass, Relaxed);
-    again
-}
-
 /// Whether a CPU is stuck while it looks for a task.
 pub(super) enum Stuck {
     No,
-    /// It has been at it for long. If the last scan had seen that, too, it would be certain: what is
-    /// seen once may be a machine that was stopped.
+    /// It has been at it for a while, and its lock is held, most likely. If the last scan had seen
+    /// that, too, and it is long, it would be certain: what is seen once may be a machine that was
+    /// stopped.
     Maybe,
     Yes,
 }
 
 /// As [`check_buddy`], for the scan: if all other CPUs idle, none ticks.
+///
+/// Passes that only take a while keep one scan in two from the CPU's tasks at most, or a BPF
+/// scheduler could hide them.
 pub(super) fn find_stuck(watch: &Watch) -> Stuck {
     let pass = PassState::from_watch(watch);
-    if !pass.is_inside() || since(watch.passed_at.load(Relaxed)) <= MAX_DISPATCH.load(Relaxed) {
+    let last = PassState::from_bits(watch.scanned_pass.load(Relaxed));
+    let time = since(watch.passed_at.load(Relaxed));
+    let long = time > MAX_DISPATCH.load(Relaxed);
+
+    if !pass.is_inside()
+        || time <= msecs_to_jiffies(MAX_WAIT_MS)
+        || (last.is_inside() && pass != last && !long)
+    {
+        if last.is_inside() {
+            watch.scanned_pass.store(0, Relaxed);
+        }
         return Stuck::No;
     }
-    if found_again(watch, pass) {
+    watch.scanned_pass.store(pass.to_bits(), Relaxed);
+    if long && pass == last {
         Stuck::Yes
     } else {
         Stuck::Maybe
@@ -172,7 +182,9 @@ mod tests {
         not_for_long_is_not_stuck,
         stuck_if_found_twice,
         who_gets_on_is_not_stuck,
-        what_was_found_is_remembered,
+        for_a_while_is_not_stuck,
+        long_after_a_while_is_stuck,
+        one_scan_in_two_at_most_is_kept_away,
     ]);
 
     /// A CPU that has been inside of a pass for longer than it may, by `more`.
@@ -218,13 +230,39 @@ mod tests {
         }
     }
 
-    fn what_was_found_is_remembered() {
-        let watch = inside_for(1000);
-        let pass = PassState::from_watch(&watch);
-        assert!(!found_again(&watch, pass));
-        assert!(found_again(&watch, pass));
-        watch.pass.store(5, Relaxed);
-        assert!(!found_again(&watch, PassState::from_watch(&watch)));
-        assert!(!found_again(&watch, pass));
+    /// A CPU that has been inside of a pass for a while.
+    fn inside_for_a_while() -> Watch {
+        let watch = inside_for(0);
+        let a_while = msecs_to_jiffies(2 * MAX_WAIT_MS);
+        watch
+            .passed_at
+            .store(jiffies().wrapping_sub(a_while), Relaxed);
+        watch
+    }
+
+    fn for_a_while_is_not_stuck() {
+        let watch = inside_for_a_while();
+        for _ in 0..3 {
+            assert!(matches!(find_stuck(&watch), Stuck::Maybe));
+        }
+    }
+
+    fn long_after_a_while_is_stuck() {
+        let watch = inside_for_a_while();
+        assert!(matches!(find_stuck(&watch), Stuck::Maybe));
+        let passed_at = inside_for(1000).passed_at.load(Relaxed);
+        watch.passed_at.store(passed_at, Relaxed);
+        assert!(matches!(find_stuck(&watch), Stuck::Yes));
+    }
+
+    fn one_scan_in_two_at_most_is_kept_away() {
+        let watch = inside_for_a_while();
+        for _ in 0..3 {
+            assert!(matches!(find_stuck(&watch), Stuck::Maybe));
+            watch
+                .pass
+                .store(watch.pass.load(Relaxed).wrapping_add(4), Relaxed);
+            assert!(matches!(find_stuck(&watch), Stuck::No));
+        }
     }
 }
