@@ -28,6 +28,7 @@
 #define ENQ_HEAD	0x10ULL
 #define ENQ_PREEMPT	(1ULL << 32)
 #define SLICE		(20ULL * 1000 * 1000)
+#define SOON		(10000 * MS)	/* CPUs of an emulator may stand still for a second */
 
 enum place { ASLEEP, OWNED, IN_DSQ, IN_LOCAL, IN_GLOBAL };
 
@@ -363,7 +364,7 @@ static bool wake(int task)
 		return true;
 	model[task].place = OWNED;
 	task_wake(&workers[task]);
-	return await(seen(task)->enqueues > before, 1000 * MS);
+	return await(seen(task)->enqueues > before, SOON);
 }
 
 static bool disturb(void)
@@ -384,7 +385,7 @@ static void close_gate(int cpu, bool closed)
 	unsigned long long count = task_count(&gates[cpu]);
 
 	kill(gates[cpu].pid, closed ? SIGCONT : SIGSTOP);
-	if (closed && !await(task_count(&gates[cpu]) != count, 1000 * MS))
+	if (closed && !await(task_count(&gates[cpu]) != count, SOON))
 		die("no way to keep CPU %d busy", cpu);
 }
 
@@ -425,7 +426,7 @@ static bool ran_as_expected(int cpu)
 	struct script_log *log = &skel->bss->logs[cpu];
 	bool ok = true;
 
-	await(at_rest(), 1000 * MS);
+	await(at_rest(), SOON);
 	for (int task = 0; task < TASKS; task++) {
 		volatile struct script_task *was = seen(task);
 
@@ -451,7 +452,7 @@ static bool carry_out(void)
 	memcpy(skel->bss->steps, steps, sizeof(steps));
 	__atomic_store_n(&skel->bss->nr_steps, nr_steps, __ATOMIC_RELEASE);
 	run_prog(skel->progs.script_kick, &args, sizeof(args));
-	ok = await(at(&skel->bss->done) == before + 1, 1000 * MS);
+	ok = await(at(&skel->bss->done) == before + 1, SOON);
 	if (!ok)
 		note("the script is not followed");
 	for (int i = 0; ok && i < nr_steps; i++) {

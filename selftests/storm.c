@@ -251,7 +251,7 @@ static void blow(const struct storm_kind *kind, unsigned long long seed)
 		       blamed ? ", though the built-in core blames the scheduler" : "");
 	for (int i = 0; i < TASKS; i++)
 		task_stop(&tasks[i]);
-	result(blamed || await(!queued(), 2000 * MS), "and no DSQ keeps any");
+	result(blamed || await(!queued(), 10000 * MS), "and no DSQ keeps any");
 	sched_stop(&sched);
 }
 
