@@ -112,7 +112,7 @@ sched_over() {
 
 # A scheduler, a load, and what befalls it.
 episode() {
-	local sched end= n i
+	local sched end="" n i
 	draw simple "simple -f" qmap "qmap -s 5000" "qmap -e 50" central flatcg "qmap -l 10" "qmap -t 5"
 	sched=$drawn
 	draw 1 2 4
