@@ -81,7 +81,7 @@ suspend() {
 
 # --- schedulers, and how they end ------------------------------------------------------------
 
-declare -A ends=([orderly]=0 [killed]=0 [sysrq]=0 [watchdog]=0)
+declare -A ends=([orderly]=0 [killed]=0 [sysrq]=0 [watchdog]=0 [error]=0)
 
 # end_sched HOW: the scheduler ends that way, and is gone. More than once if need be: some begin
 # anew when a CPU comes or goes.
@@ -93,7 +93,7 @@ end_sched() {
 		orderly) kill -INT "$sched_pid" ;;
 		killed) kill -KILL "$sched_pid" ;;
 		sysrq) echo S >/proc/sysrq-trigger ;;
-		watchdog) ;;
+		watchdog | error) ;;
 		esac 2>/dev/null
 		if await 5 sched_over; then
 			wait "$sched_pid" 2>/dev/null
@@ -110,6 +110,11 @@ sched_over() {
 	disabled && sched_ended
 }
 
+# Whether a scheduler that is to be thrown out, in the way $1, already is.
+thrown_out() {
+	[[ $1 ]] && grep -qE 'EXIT: (runnable task stall|scx_bpf_error)' "$tmp/report"
+}
+
 # A scheduler, a load, and what befalls it.
 episode() {
 	local sched end="" n i
@@ -124,12 +129,12 @@ episode() {
 	(while :; do :; done) &
 	load_pids+=($!)
 	# these are thrown out for what they do, on a busy host before this shell gets to see them
-	case $sched in "qmap -l 10" | "qmap -t 5") end=watchdog ;; esac
+	case $sched in
+	"qmap -l 10" | "qmap -t 5") end=watchdog ;;
+	"qmap -e 50") end=error ;;
+	esac
 	# shellcheck disable=SC2086 # a list
-	if ! start_sched $sched && ! { [[ $end ]] && grep -q "EXIT: runnable task stall" "$tmp/report"; }; then
-		echo "# scx_$sched does not start"
-		return 1
-	fi
+	start_sched $sched || thrown_out "$end" || { echo "# scx_$sched does not start"; return 1; }
 
 	draw 2 5 10
 	for ((i = drawn; i; i--)); do
