@@ -26,11 +26,13 @@
 #define STOP_MS		800	/* all CPUs, which takes it even longer */
 #define CPU		2
 #define OTHER		3
+#define WORKERS		"/sys/devices/virtual/workqueue/cpumask"
+#define FIRST_FQS	"/sys/module/rcutree/parameters/jiffies_till_first_fqs"
 #define RT_RUNTIME	"/proc/sys/kernel/sched_rt_runtime_us"
 
-static struct rig *start_with(unsigned int timeout_ms, unsigned int dump_len)
+static struct rig *start_for(bool all, unsigned int timeout_ms, unsigned int dump_len)
 {
-	struct rig *rig = rig_open(false, timeout_ms);
+	struct rig *rig = rig_open(all, timeout_ms);
 
 	rig->struct_ops.rig_ops->exit_dump_len = dump_len;
 	rig_finish(rig);
@@ -39,6 +41,11 @@ static struct rig *start_with(unsigned int timeout_ms, unsigned int dump_len)
 		die("cannot enable the scheduler");
 	counters_mark();
 	return rig;
+}
+
+static struct rig *start_with(unsigned int timeout_ms, unsigned int dump_len)
+{
+	return start_for(false, timeout_ms, dump_len);
 }
 
 static struct rig *start(void)
@@ -502,35 +509,56 @@ static void stuck_dispatch(void)
 }
 
 /*
+ * The scans that begin while a CPU is in ops.dispatch() for some time; -1 if that
+ * cannot be told, as this CPU or that of the scan waited for the lock itself.
+ */
+static long scans_meanwhile(void)
+{
+	/* of all tasks: fair would balance its load, and wait for that lock, too */
+	struct rig *rig = start_for(true, SHORT_MS, 0);
+	struct task yielders[2];
+	bool in_time;
+	long scans;
+
+	/* one runs, one waits; nobody is woken there as if it idled */
+	for (int i = 0; i < 2; i++)
+		yielders[i] = task_start(TASK_YIELDER, CPU, SCHED_EXT_POLICY, NULL);
+	/* the first scan may have been started there */
+	usleep(SHORT_MS * MS);
+	rig->bss->spin_cpu = CPU;
+	scans = moved("scans");
+	rig->bss->spin_ns = AT_IT_MS * 1000000ULL;
+	await(at(&rig->bss->spun), STUCK_MAX_MS * MS);
+	scans = moved("scans") - scans;
+	/* one that waited has only just gone on */
+	in_time = now_ns() < rig->bss->spin_end + SHORT_MS / 5 * 1000000ULL;
+	in_time &= rig->bss->spun && stays(rig, SHORT_MS * MS);
+	for (int i = 0; i < 2; i++)
+		task_stop(&yielders[i]);
+	stop(rig);
+	return in_time ? scans : -1;
+}
+
+/*
  * The scan would wait for the lock with IRQs off until that CPU gives it back. On a
  * machine of two, nobody could notice then.
  */
 static void scan_of_stuck(void)
 {
-	struct rig *rig = start_with(SHORT_MS, 0);
-	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
-	long scans = 0;
+	char first_fqs[16];
+	long scans = -1;
 
-	/* all the others may come to wait for that lock, as above */
-	for (int try = 0; scans < 2 && try < TRIES; try++) {
-		long before = moved("scans"), now = before;
-
-		rig->bss->spun = 0;
-		rig->bss->spin_cpu = CPU;
-		rig->bss->spin_ns = AT_IT_MS * 1000000ULL;
-		task_wake(&task);
-		for (int ms = 0; !at(&rig->bss->spun) && ms < STUCK_MAX_MS; ms++) {
-			scans = now - before;
-			now = moved("scans");
-			usleep(MS);
-		}
-		usleep(100 * MS);
-	}
-	result(scans >= 2 && rig->bss->spun == 1 && await(task_count(&task) > 0, 1000 * MS) &&
-	       stays(rig, SHORT_MS * MS),
-	       "the scan does not wait for a CPU that may be stuck");
-	task_stop(&task);
-	stop(rig);
+	/* or the scan may wait with the BPF scheduler for that CPU */
+	if (!file_write(WORKERS, "b"))
+		die("cannot keep work off CPU 2");
+	/* or RCU, in a hurry, wants that lock */
+	if (!file_read(FIRST_FQS, first_fqs, sizeof(first_fqs)) || !file_write(FIRST_FQS, "1000"))
+		die("cannot keep RCU from CPU 2");
+	for (int try = 0; scans < 2 && try < 2 * TRIES; try++)
+		scans = scans_meanwhile();
+	file_write(FIRST_FQS, first_fqs);
+	file_write(WORKERS, "f");
+	result(scans >= 2, "the scan does not wait for a CPU that may be stuck");
 }
 
 static const struct {
