@@ -144,9 +144,15 @@ episode() {
 	draw orderly orderly killed sysrq
 	: "${end:=$drawn}"
 	end_sched "$end" || return
-	pkill -KILL -x hackbench
+	# first who would start another one
 	stop_load
+	pkill -KILL -x hackbench
+	await 20 no_hackbench || { echo "# hackbench does not end"; return 1; }
 	all_go_on
+}
+
+no_hackbench() {
+	! pgrep -x hackbench >/dev/null
 }
 
 # Whatever class they are of now, tasks run on each CPU.
