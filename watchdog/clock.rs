@@ -24,6 +24,13 @@ pub(super) const TICKS_PER_LOOK: usize = 8;
 /// An excuse that is a guess is accepted once in so many timeouts.
 pub(super) const GRANT_TIMEOUTS: usize = 8;
 
+/// For so many timeouts at most, a task of a higher class is an excuse.
+///
+/// The kernel serves tasks of fair beside it (`fair_server`), and none of sched_ext: without the
+/// BPF scheduler they get to run in the end. With timeouts of at most 30 s that is before hung
+/// tasks are complained of, after 120 s by default.
+const CLASS_TIMEOUTS: usize = 2;
+
 /// How long a task may be runnable without running, in jiffies.
 pub(super) static TIMEOUT: Atomic = Atomic::new(usize::MAX / 2);
 
@@ -57,6 +64,11 @@ pub(super) fn absence() -> Jiffies {
     (TIMEOUT.load(Relaxed) / 4)
         .max(msecs_to_jiffies(100))
         .max(2 * TICKS_PER_LOOK)
+}
+
+/// How long a higher class may have had a CPU and be an excuse.
+pub(super) fn enough() -> Jiffies {
+    TIMEOUT.load(Relaxed).wrapping_mul(CLASS_TIMEOUTS)
 }
 
 pub(super) fn later(a: Jiffies, b: Jiffies) -> Jiffies {

@@ -9,6 +9,7 @@
 use super::{
     clock::{
         absence,
+        enough,
         grant,
         later,
         MACHINE_SINCE,
@@ -55,7 +56,8 @@ impl Excuse {
     pub(super) fn find(rq: &Rq<Locked>, watch: &Watch) -> Option<Self> {
         let pass = PassState::from_watch(watch);
         let absence = absence();
-        if pass.is_inside() || since(watch.passed_at.load(Relaxed)) <= absence {
+        let absent = since(watch.passed_at.load(Relaxed));
+        if pass.is_inside() || absent <= absence {
             return None;
         }
 
@@ -63,7 +65,7 @@ impl Excuse {
         // case since.
         let curr = rq.curr();
         if curr.above_scx() {
-            return Some(Self::Class);
+            return (absent <= enough()).then_some(Self::Class);
         }
 
         // An idle CPU need not tick. It need not react at once, either, so look twice.
