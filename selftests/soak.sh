@@ -208,6 +208,8 @@ quiet_log() {
 
 [[ $(core) == rust_scx ]] || bail "soak.sh is for the module"
 step "SEED=$SEED"
+# By then the watchdog has thrown out any scheduler that lets RCU's kthread starve.
+echo 120 >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
 check "schedulers, loads, CPUs and the module come and go at random" soak
 check "no scheduler is left" disabled
 check "no pick sequence is left behind" arrays_are 0
