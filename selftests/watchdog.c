@@ -59,6 +59,13 @@ static void stop(struct rig *rig)
 	rig__destroy(rig);
 }
 
+/* Work that is bound to no CPU, as the scan, runs on those of @mask alone. */
+static void let_workers_on(const char *mask)
+{
+	if (!file_write(WORKERS, mask))
+		die("cannot write %s to %s", mask, WORKERS);
+}
+
 static bool stays(struct rig *rig, long usecs)
 {
 	usleep(usecs);
@@ -406,8 +413,7 @@ static void stolen_cpu(void)
 	struct task spinner = task_start(TASK_SPINNER, CPU, SCHED_EXT_POLICY, rig);
 
 	/* or the scan is late, and that is what is excused */
-	if (!file_write(WORKERS, "b"))
-		die("cannot keep work off CPU 2");
+	let_workers_on("b");
 	usleep(SHORT_MS * MS);
 	if (test_module_insert("scx_spin"))
 		die("cannot insert scx_spin.ko");
@@ -426,7 +432,7 @@ static void stolen_cpu(void)
 		result(rig_thrown_out(rig, "failed to", 4 * SHORT_MS * MS),
 		       "the built-in core blames the scheduler for a CPU that stood still");
 	carried_out(&spinner, 1000 * MS);
-	file_write(WORKERS, "f");
+	let_workers_on("f");
 	task_stop(&spinner);
 	task_stop(&task);
 	stop(rig);
@@ -570,15 +576,14 @@ static void scan_of_stuck(void)
 	long scans = -1;
 
 	/* or the scan may wait with the BPF scheduler for that CPU */
-	if (!file_write(WORKERS, "b"))
-		die("cannot keep work off CPU 2");
+	let_workers_on("b");
 	/* or RCU, in a hurry, wants that lock */
 	if (!file_read(FIRST_FQS, first_fqs, sizeof(first_fqs)) || !file_write(FIRST_FQS, "1000"))
 		die("cannot keep RCU from CPU 2");
 	for (int try = 0; scans < 2 && try < 2 * TRIES; try++)
 		scans = scans_meanwhile();
 	file_write(FIRST_FQS, first_fqs);
-	file_write(WORKERS, "f");
+	let_workers_on("f");
 	result(scans >= 2, "the scan does not wait for a CPU that may be stuck");
 }
 
