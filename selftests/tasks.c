@@ -234,10 +234,10 @@ void task_wake(struct task *task)
 
 void task_stop(struct task *task)
 {
-	struct sched_param param = {};
+	struct sched_param param = { .sched_priority = sched_get_priority_max(SCHED_FIFO) };
 
-	/* in the fair class it can exit whatever the scheduler does */
-	sched_setscheduler(task->pid, SCHED_OTHER, &param);
+	/* so that it can exit whatever the scheduler does, and whoever else has the CPU */
+	sched_setscheduler(task->pid, SCHED_FIFO, &param);
 	kill(task->pid, SIGKILL);
 	waitpid(task->pid, NULL, 0);
 	close(task->wake_fd);
