@@ -25,6 +25,8 @@ lockups='rcu: INFO: rcu_preempt (self-)?detected| watchdog_hardlockup_check\+| C
 # 6.12's tracing counts wrong where there is no memory for what the events of a module take.
 no_memory='WARNING: .* (event_define_fields|event_file_put)\+'
 declare -A known=([hotplug.sh]=$fair_server [wait]=$fair_server [soak.sh]=$fair_server [lockup]=$lockups [faults]=$no_memory)
+# The built-in core keeps a task that no longer runs.
+[[ $RUST_SCX_CORE != builtin ]] || known[siblings]='WARNING: .* pick_task_scx\+'
 # What a patch repairs is to be seen without it.
 [[ -e /sys/kernel/sched_ext/core ]] || known[deferred]='WARNING: .* kernel/sched/sched\.h:'
 

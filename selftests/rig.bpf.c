@@ -24,6 +24,7 @@ struct rig_cpu cpus[RIG_CPUS];
 struct rig_request req;
 
 struct rig_hand hand;		/* a task to be handed to another CPU */
+struct rig_leaver leaver;	/* a task that goes amid a search */
 
 u32 ring;			/* ops.enqueue() of each of so many CPUs kicks the next */
 u64 ring_flags;
@@ -169,6 +170,48 @@ static void hand_over(struct task_struct *p, s32 cpu, u64 enq_flags)
 		hand_kick(cpu);
 }
 
+static int is_over(u32 i, u64 *end)
+{
+	return bpf_ktime_get_ns() >= *end;
+}
+
+/*
+ * The leaver's CPU was told to switch to another task, but is held up. When it is
+ * no longer, it waits for the lock.
+ */
+static void see_off(s32 cpu, struct task_struct *prev)
+{
+	u64 pass = cpu_seen(bpf_get_smp_processor_id())->passes;
+	s32 pid = prev ? prev->pid : 0;
+	struct task_struct *p;
+	u64 end;
+
+	if (cpu != leaver.cpu || cpu == bpf_get_smp_processor_id())
+		return;
+	if (leaver.pass) {
+		p = leaver.pass == pass ? bpf_task_from_pid(leaver.pid) : NULL;
+		leaver.pass = 0;
+		if (p) {
+			if (!p->on_cpu) {
+				leaver.gone++;
+				leaver.told += pid == leaver.pid;
+			}
+			bpf_task_release(p);
+		}
+	} else if (leaver.sent && pid == leaver.pid &&
+		   (s32)bpf_get_current_pid_tgid() == leaver.beside) {
+		p = bpf_task_from_pid(leaver.sent);
+		if (p) {
+			leaver.sent = 0;
+			leaver.pass = pass;
+			end = bpf_ktime_get_ns() + leaver.ns;
+			bpf_loop(1 << 23, is_over, &end, 0);
+			scx_bpf_dispatch(p, SCX_DSQ_LOCAL_ON | scx_bpf_task_cpu(p), slice, 0);
+			bpf_task_release(p);
+		}
+	}
+}
+
 s32 BPF_STRUCT_OPS(rig_select_cpu, struct task_struct *p, s32 prev_cpu,
 		   u64 wake_flags)
 {
@@ -224,6 +267,9 @@ void BPF_STRUCT_OPS(rig_dispatch, s32 cpu, struct task_struct *prev)
 		spin_ns = 0;
 		spin(ns);
 	}
+
+	if (leaver.pid)
+		see_off(cpu, prev);
 
 	if (hand.waits) {
 		p = bpf_task_from_pid(hand.pid);

@@ -80,6 +80,18 @@ struct rig_hand {
 	unsigned long long kicks;
 };
 
+/* A task that goes while its SMT sibling searches for its CPU. */
+struct rig_leaver {
+	int pid;			/* it, 0 for none */
+	int cpu;
+	int beside;			/* while this task is current on the sibling ... */
+	int sent;			/* ... ops.dispatch() sends this one away, once, ... */
+	unsigned long long ns;		/* ... after so long, which drops the lock */
+	unsigned long long pass;	/* it did amid this one, not 0, and looks the next time */
+	unsigned long long gone;	/* times that the leaver had gone by then, ... */
+	unsigned long long told;	/* ... and was what ops.dispatch() was called with */
+};
+
 /* Kinds of kicks, as shot at random. */
 enum rig_kind {
 	RIG_PLAIN,

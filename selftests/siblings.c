@@ -13,7 +13,11 @@
 
 #define FIRST		2
 #define SECOND		3
+#define OTHER		1
 #define TIMES		10
+#define SPIN_MS		100
+#define SPIN_NS		(SPIN_MS * 1000 * 1000ULL)
+#define KEPT		" pick_task_scx+"	/* 6.12 warns */
 #define SLICE		(5 * 1000 * 1000ULL)
 
 static bool own_cookie(const struct task *task)
@@ -32,24 +36,11 @@ static bool both_run(struct task *a, struct task *b, int times)
 	return true;
 }
 
-int main(void)
+static void both_hogs(struct rig *rig)
 {
-	volatile struct rig_cpu *seen;
+	volatile struct rig_cpu *seen = &rig->bss->cpus[SECOND];
 	struct task a, b;
-	struct rig *rig;
-	bool ok = true;
-
-	harness_init();
-	if (sysconf(_SC_NPROCESSORS_ONLN) <= SECOND || core_mate(FIRST) != SECOND)
-		ksft_exit_skip("CPUs %d and %d are no SMT siblings\n", FIRST, SECOND);
-	ksft_set_plan(4);
-	stay_on(0);
-
-	rig = rig_load(false, 0);
-	rig->data->slice = SLICE;
-	if (rig_start(rig))
-		die("cannot enable the scheduler");
-	seen = &rig->bss->cpus[SECOND];
+	bool ok;
 
 	counters_mark();
 	a = task_start(TASK_HOG, FIRST, SCHED_EXT_POLICY, NULL);
@@ -70,8 +61,92 @@ int main(void)
 	task_stop(&a);
 	result(both_run(&b, &b, 3), "one goes on alone");
 	task_stop(&b);
+}
+
+/*
+ * The first CPU picks its hog, and with it that the second one's task has to go. That
+ * one has its IRQs off, and is still current when the first CPU searches for the
+ * second. The search drops the lock, to take one that is not free for a while: now
+ * the task goes.
+ */
+static void search_for_leaver(struct rig *rig, struct task *leaver, struct task *sent,
+			      struct task *waker)
+{
+	struct rig_leaver *seen = &rig->bss->leaver;
+
+	order_spin(leaver, SPIN_MS, true);
+	task_wake(sent);
+	usleep(2 * MS);
+	/* or it goes to the local DSQ, and the search has found it */
+	rig->bss->hold[SECOND] = true;
+	seen->sent = sent->pid;
+	task_wake(waker);
+	if (await(at(&seen->pass), SPIN_MS * MS)) {
+		rig->bss->spin_cpu = OTHER;
+		rig->bss->spin_ns = 4 * SPIN_NS;
+		kick(rig, OTHER, 0);
+		await(!at(&seen->pass), 8 * SPIN_MS * MS);
+	}
+	seen->sent = 0;
+	rig->bss->hold[SECOND] = false;
+	kick(rig, SECOND, 0);
+	if (!carried_out(leaver, 2000 * MS))
+		die("the task does not come back");
+}
+
+static void task_goes(struct rig *rig)
+{
+	struct task leaver = task_start(TASK_SPINNER, SECOND, SCHED_EXT_POLICY, rig);
+	struct task sent = task_start(TASK_SLEEPER, OTHER, SCHED_EXT_POLICY, NULL);
+	struct task waker = task_start(TASK_SLEEPER, FIRST, SCHED_EXT_POLICY, NULL);
+	struct task hog = task_start(TASK_HOG, FIRST, SCHED_EXT_POLICY, NULL);
+	struct rig_leaver *seen = &rig->bss->leaver;
+
+	if (!own_cookie(&leaver) || !own_cookie(&waker) || !own_cookie(&hog))
+		die("no cookies");
+	rig->bss->drop_pid = sent.pid;
+	seen->ns = 2 * SPIN_NS;
+	seen->cpu = SECOND;
+	seen->beside = hog.pid;
+	seen->pid = leaver.pid;
+	counters_mark();
+	for (int i = 0; i < TIMES && !seen->gone && !dmesg_count(KEPT); i++)
+		search_for_leaver(rig, &leaver, &sent, &waker);
+	note("gone by the next round %llu times, ops.dispatch() was told of it %llu times",
+	     seen->gone, seen->told);
+	if (module_in_charge())
+		result(seen->gone && !seen->told && counted("dispatch", 1, LONG_MAX),
+		       "a sibling's task that has gone meanwhile is neither kept nor told of");
+	else
+		result(dmesg_count(KEPT), "the built-in core keeps a sibling's task that has gone");
+	seen->pid = 0;
+	task_stop(&hog);
+	task_stop(&waker);
+	task_stop(&sent);
+	task_stop(&leaver);
+}
+
+int main(void)
+{
+	struct rig *rig;
+
+	harness_init();
+	if (sysconf(_SC_NPROCESSORS_ONLN) <= SECOND || core_mate(FIRST) != SECOND)
+		ksft_exit_skip("CPUs %d and %d are no SMT siblings\n", FIRST, SECOND);
+	ksft_set_plan(5);
+	stay_on(0);
+	if (test_module_insert("scx_spin"))
+		die("cannot insert scx_spin.ko");
+	rig = rig_load(false, 0);
+	rig->data->slice = SLICE;
+	if (rig_start(rig))
+		die("cannot enable the scheduler");
+
+	both_hogs(rig);
+	task_goes(rig);
 	result(sched_ext_is("enabled") && !rig->data->uei.kind, "the scheduler is content");
 	rig_stop(rig);
 	rig__destroy(rig);
+	test_module_remove("scx_spin");
 	ksft_finished();
 }
