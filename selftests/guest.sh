@@ -26,7 +26,7 @@ lockups='rcu: INFO: rcu_preempt (self-)?detected| watchdog_hardlockup_check\+| C
 no_memory='WARNING: .* (event_define_fields|event_file_put)\+'
 declare -A known=([hotplug.sh]=$fair_server [wait]=$fair_server [soak.sh]=$fair_server [lockup]=$lockups [faults]=$no_memory)
 # The built-in core keeps a task that no longer runs.
-[[ $RUST_SCX_CORE != builtin ]] || known[siblings]='WARNING: .* pick_task_scx\+'
+[[ $(cat /sys/kernel/sched_ext/core 2>/dev/null) == rust_scx ]] || known[siblings]='WARNING: .* pick_task_scx\+'
 # What a patch repairs is to be seen without it.
 [[ -e /sys/kernel/sched_ext/core ]] || known[deferred]='WARNING: .* kernel/sched/sched\.h:'
 

@@ -175,6 +175,28 @@ static int is_over(u32 i, u64 *end)
 	return bpf_ktime_get_ns() >= *end;
 }
 
+/* Not spin(): another CPU is in that at the same time, and it has one end for all. */
+static void pass_time(u64 ns)
+{
+	u64 end = bpf_ktime_get_ns() + ns;
+
+	bpf_loop(1 << 23, is_over, &end, 0);
+}
+
+/* @told: the search's next ops.dispatch() was given the leaver, too. */
+static void look_for_leaver(bool told)
+{
+	struct task_struct *p = bpf_task_from_pid(leaver.pid);
+
+	if (!p)
+		return;
+	if (!p->on_cpu) {
+		leaver.gone++;
+		leaver.told += told;
+	}
+	bpf_task_release(p);
+}
+
 /*
  * The leaver's CPU was told to switch to another task, but is held up. When it is
  * no longer, it waits for the lock.
@@ -182,34 +204,27 @@ static int is_over(u32 i, u64 *end)
 static void see_off(s32 cpu, struct task_struct *prev)
 {
 	u64 pass = cpu_seen(bpf_get_smp_processor_id())->passes;
-	s32 pid = prev ? prev->pid : 0;
+	bool told = prev && prev->pid == leaver.pid;
 	struct task_struct *p;
-	u64 end;
 
 	if (cpu != leaver.cpu || cpu == bpf_get_smp_processor_id())
 		return;
 	if (leaver.pass) {
-		p = leaver.pass == pass ? bpf_task_from_pid(leaver.pid) : NULL;
+		if (leaver.pass == pass)
+			look_for_leaver(told);
 		leaver.pass = 0;
-		if (p) {
-			if (!p->on_cpu) {
-				leaver.gone++;
-				leaver.told += pid == leaver.pid;
-			}
-			bpf_task_release(p);
-		}
-	} else if (leaver.sent && pid == leaver.pid &&
-		   (s32)bpf_get_current_pid_tgid() == leaver.beside) {
-		p = bpf_task_from_pid(leaver.sent);
-		if (p) {
-			leaver.sent = 0;
-			leaver.pass = pass;
-			end = bpf_ktime_get_ns() + leaver.ns;
-			bpf_loop(1 << 23, is_over, &end, 0);
-			scx_bpf_dispatch(p, SCX_DSQ_LOCAL_ON | scx_bpf_task_cpu(p), slice, 0);
-			bpf_task_release(p);
-		}
+		return;
 	}
+	if (!told || (s32)bpf_get_current_pid_tgid() != leaver.beside)
+		return;
+	p = leaver.sent ? bpf_task_from_pid(leaver.sent) : NULL;
+	if (!p)
+		return;
+	leaver.sent = 0;
+	leaver.pass = pass;
+	pass_time(leaver.ns);
+	scx_bpf_dispatch(p, SCX_DSQ_LOCAL_ON | scx_bpf_task_cpu(p), slice, 0);
+	bpf_task_release(p);
 }
 
 s32 BPF_STRUCT_OPS(rig_select_cpu, struct task_struct *p, s32 prev_cpu,
