@@ -13,6 +13,7 @@ UEI_DEFINE(uei);
 
 struct script_step steps[SCRIPT_STEPS];
 u32 nr_steps;			/* to be carried out, 0 for none */
+u32 followed;			/* the last one is, but what it dispatched may not be there yet */
 u32 done;			/* scripts carried out */
 s32 script_cpu;			/* by this CPU */
 u64 slice = 20 * 1000 * 1000;	/* what tasks are given */
@@ -119,7 +120,13 @@ void BPF_STRUCT_OPS(script_dispatch, s32 cpu, struct task_struct *prev)
 {
 	u32 nr = nr_steps, i;
 
-	if (cpu != script_cpu || !nr)
+	if (cpu != script_cpu)
+		return;
+	if (followed) {
+		followed = 0;
+		__sync_fetch_and_add(&done, 1);
+	}
+	if (!nr)
 		return;
 	nr_steps = 0;
 
@@ -143,7 +150,9 @@ void BPF_STRUCT_OPS(script_dispatch, s32 cpu, struct task_struct *prev)
 			break;
 		}
 	}
-	__sync_fetch_and_add(&done, 1);
+	/* the kernel carries dispatches out when we return, and then comes again */
+	followed = 1;
+	scx_bpf_kick_cpu(cpu, 0);
 }
 
 void BPF_STRUCT_OPS(script_running, struct task_struct *p)
