@@ -199,8 +199,11 @@ sched_gone() {
 	await "$1" disabled && await 5 sched_ended
 }
 
+# It may be a zombie for long: bash reaps it with the next program that it runs.
 sched_ended() {
-	! kill -0 "$sched_pid" 2>/dev/null
+	local state=Z
+	{ read -r _ _ state _ <"/proc/$sched_pid/stat"; } 2>/dev/null
+	[[ $state == [ZX] ]]
 }
 
 stop_sched() {

@@ -81,12 +81,10 @@ suspend() {
 
 # --- schedulers, and how they end ------------------------------------------------------------
 
-slow=0
 declare -A ends=([orderly]=0 [killed]=0 [sysrq]=0 [watchdog]=0 [error]=0)
 
 # end_sched HOW: the scheduler ends that way, and is gone. More than once if need be: some begin
-# anew when a CPU comes or goes. Beside a SCHED_FIFO task that never sleeps fair has little of a
-# CPU, RCU's threads included: what does not end with the load has to end without it.
+# anew when a CPU comes or goes.
 end_sched() {
 	local how=$1 tries
 	step "  ends: $how"
@@ -103,11 +101,6 @@ end_sched() {
 			((++ends[$how]))
 			return
 		fi
-		if ((tries == 5)); then
-			((++slow))
-			show_ending
-			end_load || return
-		fi
 	done
 	echo "# it does not end: $how"
 	show_ending
@@ -120,13 +113,6 @@ show_ending() {
 		cat "/proc/$sched_pid/stack" "/proc/$(pgrep -x sched_ext_ops_helper)/stack"
 		ps -eLo pid,cls,psr,stat,comm | awk '$2 != "TS" || $4 ~ /^R/'
 	} &>>"$RESULTS/soak.log"
-}
-
-# First who would start another one.
-end_load() {
-	stop_load
-	pkill -KILL -x hackbench
-	await 20 no_hackbench || { echo "# hackbench does not end"; return 1; }
 }
 
 sched_over() {
@@ -167,7 +153,11 @@ episode() {
 	draw orderly orderly killed sysrq
 	: "${end:=$drawn}"
 	end_sched "$end" || return
-	end_load && all_go_on
+	# first who would start another one
+	stop_load
+	pkill -KILL -x hackbench
+	await 20 no_hackbench || { echo "# hackbench does not end"; return 1; }
+	all_go_on
 }
 
 no_hackbench() {
@@ -217,7 +207,7 @@ soak() {
 		((++episodes))
 	done
 	((balanced += $(counter balance)))
-	echo "# SEED=$SEED: $episodes episodes, $balanced balances; ended ${ends[*]@K}, $slow not before the load"
+	echo "# SEED=$SEED: $episodes episodes, $balanced balances; ended ${ends[*]@K}"
 	((episodes && balanced))
 }
 
