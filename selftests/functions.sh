@@ -199,11 +199,16 @@ sched_gone() {
 	await "$1" disabled && await 5 sched_ended
 }
 
-# It may be a zombie for long: bash reaps it with the next program that it runs.
-sched_ended() {
+# ended PID: a child of ours. It may be a zombie for long: bash reaps it with the next program
+# that it runs.
+ended() {
 	local state=Z
-	{ read -r _ _ state _ <"/proc/$sched_pid/stat"; } 2>/dev/null
+	{ read -r _ _ state _ <"/proc/$1/stat"; } 2>/dev/null
 	[[ $state == [ZX] ]]
+}
+
+sched_ended() {
+	ended "$sched_pid"
 }
 
 stop_sched() {
