@@ -152,6 +152,9 @@ unsigned long long kernel_function(const char *name, unsigned long long behind);
 
 /* Keep this process on one CPU. */
 void stay_on(int cpu);
+/* Have a CPU come online, or go offline, which it has when this returns true. */
+bool cpu_plug(int cpu, bool in);
+bool cpu_online(int cpu);
 /* The CPU that shares a core with @cpu, of two, or -1. */
 int core_mate(int cpu);
 /* The same for another, if there is one. */
@@ -163,6 +166,8 @@ pid_t kthread_pid(const char *name);
 
 /* A TASK_SLEEPER sleeps by now, unless it does not get to run for seconds. */
 struct task task_start(enum task_kind kind, int cpu, int policy, struct rig *rig);
+/* A TASK_HOG that has run by now. */
+struct task hog_start(int cpu, int policy);
 /* Wait until it sleeps: in a call that waits for something, not for a moment of its own. */
 bool task_asleep(const struct task *task, long usecs);
 void task_wake(struct task *task);

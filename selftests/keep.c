@@ -19,7 +19,6 @@
 #define TIMES		10
 #define EXIT_NS		(500 * 1000)
 #define SHORT_NS	(50 * 1000)	/* a slice that is over long before a tick */
-#define ONLINE		"/sys/devices/system/cpu/cpu3/online"
 
 static struct keep *skel;
 static struct sched sched;
@@ -362,7 +361,7 @@ static void test_offline(void)
 	load();
 	for (int i = 0; i < 3; i++)
 		for (int on = 0; on < 2; on++)
-			ok &= file_write(ONLINE, on ? "1" : "0");
+			ok &= cpu_plug(3, on);
 	note("%ld cycles on its way", (long)skel->bss->offline);
 	result(ok && skel->bss->offline && !skel->bss->asked_offline && sched_content(&sched),
 	       "ops.dispatch() is not called for a CPU that goes down");

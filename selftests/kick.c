@@ -13,7 +13,6 @@
 #define SELF		1
 #define TARGET		2
 #define OTHER		3
-#define ONLINE		"/sys/devices/system/cpu/cpu3/online"
 #define TIMES		10
 #define LOOK		(50 * MS)	/* how long an idle CPU is looked at */
 #define NOISE		6	/* cycles a CPU may go through by itself meanwhile */
@@ -156,7 +155,7 @@ static void test_rt(void)
 static void test_offline(void)
 {
 	unsigned long long before;
-	bool off = file_write(ONLINE, "0");
+	bool off = cpu_plug(OTHER, false);
 	bool on;
 
 	counters_mark();
@@ -167,7 +166,7 @@ static void test_offline(void)
 	       counted("waits", 0, 0),
 	       "kicks of an offline CPU are dropped and not waited for");
 
-	on = file_write(ONLINE, "1");
+	on = cpu_plug(OTHER, true);
 	before = seen_balances(OTHER);
 	kick_times(OTHER, 0);
 	result(on && seen_balances(OTHER) >= before + TIMES && counted("kick_offline", 0, 0),
@@ -320,10 +319,10 @@ static void test_latecomer(void)
 	unsigned long long before;
 	bool ok;
 
-	if (!file_write(ONLINE, "0"))
+	if (!cpu_plug(OTHER, false))
 		die("CPU %d does not go offline", OTHER);
 	ok = !rig_start(rig);
-	if (!file_write(ONLINE, "1"))
+	if (!cpu_plug(OTHER, true))
 		die("CPU %d does not come online", OTHER);
 	stay_on(OTHER);
 	counters_mark();

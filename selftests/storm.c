@@ -91,12 +91,9 @@ static void make_tasks(void)
 
 static void plug(void)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online", cpus - 1);
-	file_write(path, "0");
+	cpu_plug(cpus - 1, false);
 	usleep(draw(20) * MS);
-	file_write(path, "1");
+	cpu_plug(cpus - 1, true);
 }
 
 static void wake_tasks(void)

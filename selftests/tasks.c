@@ -161,6 +161,24 @@ void stay_on(int cpu)
 	keep_on(0, cpu);
 }
 
+static const char *online(int cpu)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online", cpu);
+	return path;
+}
+
+bool cpu_plug(int cpu, bool in)
+{
+	return file_write(online(cpu), in ? "1" : "0");
+}
+
+bool cpu_online(int cpu)
+{
+	return file_is(online(cpu), "1");
+}
+
 pid_t kthread_pid(const char *name)
 {
 	DIR *proc = opendir("/proc");
@@ -224,6 +242,15 @@ struct task task_start(enum task_kind kind, int cpu, int policy, struct rig *rig
 	if (kind == TASK_SLEEPER)
 		task_asleep(&task, 5000 * MS);
 	return task;
+}
+
+struct task hog_start(int cpu, int policy)
+{
+	struct task hog = task_start(TASK_HOG, cpu, policy, NULL);
+
+	if (!await(task_count(&hog), 5000 * MS))
+		die("the hog on CPU %d does not run", cpu);
+	return hog;
 }
 
 void task_wake(struct task *task)

@@ -16,7 +16,6 @@
 #define TIMEOUT_MS	2000
 #define LONG_MS		60000	/* fair is served one part in twenty */
 #define CPU		3
-#define ONLINE		"/sys/devices/system/cpu/cpu3/online"
 
 static pid_t start_unplugging(void)
 {
@@ -27,7 +26,7 @@ static pid_t start_unplugging(void)
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(sched_link_fd);
-		_exit(!file_write(ONLINE, "0"));
+		_exit(!cpu_plug(CPU, false));
 	}
 	return pid;
 }
@@ -59,9 +58,7 @@ int main(void)
 	if (rig_start(rig))
 		die("cannot enable the scheduler");
 	counters_mark();
-	hog = task_start(TASK_HOG, CPU, SCHED_FIFO, NULL);
-	if (!await(task_count(&hog), 5000 * MS))
-		die("the hog does not run");
+	hog = hog_start(CPU, SCHED_FIFO);
 
 	unplugger = start_unplugging();
 	if (stock) {
@@ -69,19 +66,19 @@ int main(void)
 		       sched_ext_is("disabling") && !ended(unplugger, 0),
 		       "the stock kernel hangs until the SCHED_FIFO task ends");
 		task_stop(&hog);
-		result(ended(unplugger, LONG_MS * MS) && file_is(ONLINE, "0"), "then the CPU goes");
+		result(ended(unplugger, LONG_MS * MS) && !cpu_online(CPU), "then the CPU goes");
 		rig_thrown_out(rig, "", LONG_MS * MS);
 	} else {
 		result(rig_thrown_out(rig, "failed to ", LONG_MS * MS) &&
 		       (!module_in_charge() || moved("stalls") + moved("tick_stalls")),
 		       "the scheduler goes though a CPU that goes waits for it");
-		result(ended(unplugger, LONG_MS * MS) && file_is(ONLINE, "0"),
+		result(ended(unplugger, LONG_MS * MS) && !cpu_online(CPU),
 		       "the CPU goes though a SCHED_FIFO task has it");
 		task_stop(&hog);
 	}
 	rig_stop(rig);
 	rig__destroy(rig);
-	if (!file_write(ONLINE, "1"))
+	if (!cpu_plug(CPU, true))
 		die("the CPU does not come back");
 	ksft_finished();
 }

@@ -70,15 +70,6 @@ static bool wait_really(int cpu, unsigned long long flags)
 	return ok;
 }
 
-/* Let it be the one that runs there. */
-static struct task start_hog(int cpu, int policy)
-{
-	struct task hog = task_start(TASK_HOG, cpu, policy, NULL);
-
-	await(task_count(&hog), 1000 * MS);
-	return hog;
-}
-
 static bool start(void)
 {
 	int ret = rig_start(rig);
@@ -151,7 +142,7 @@ static void test_no_scheduler(void)
 /* A task that goes on where it is makes the target's sequence move, too. */
 static void test_keep(void)
 {
-	struct task hog = start_hog(TARGET, SCHED_EXT_POLICY);
+	struct task hog = hog_start(TARGET, SCHED_EXT_POLICY);
 	bool ok = wait_really(TARGET, KICK_WAIT);
 
 	outcome(ok && (long)unpassed <= excused() && counted("keep_prev", TIMES, LONG_MAX) &&
@@ -165,7 +156,7 @@ static void test_keep(void)
 
 static void test_switch(void)
 {
-	struct task first = start_hog(TARGET, SCHED_EXT_POLICY);
+	struct task first = hog_start(TARGET, SCHED_EXT_POLICY);
 	struct task second = task_start(TASK_HOG, TARGET, SCHED_EXT_POLICY, NULL);
 	unsigned long long before[2];
 	bool ok;
@@ -212,7 +203,7 @@ static void test_deadline(void)
 		.deadline = 100 * MS * 1000,
 		.period = 100 * MS * 1000,
 	};
-	struct task hog = start_hog(TARGET, SCHED_OTHER);
+	struct task hog = hog_start(TARGET, SCHED_OTHER);
 	cpu_set_t all;
 	bool ok;
 
@@ -232,33 +223,32 @@ static void test_deadline(void)
 
 static void test_nothing_to_wait_for(void)
 {
-	static const char *online = "/sys/devices/system/cpu/cpu3/online";
 	struct task hog;
 
 	returns_at_once("an idle CPU", TARGET, "waits_skipped");
 
-	hog = start_hog(TARGET, SCHED_EXT_POLICY);
+	hog = hog_start(TARGET, SCHED_EXT_POLICY);
 	kill(hog.pid, SIGSTOP);
 	usleep(50 * MS);
 	returns_at_once("a CPU whose task is stopped", TARGET, "waits_skipped");
 	kill(hog.pid, SIGCONT);
 	task_stop(&hog);
 
-	hog = start_hog(TARGET, SCHED_OTHER);
+	hog = hog_start(TARGET, SCHED_OTHER);
 	returns_at_once("a CPU that runs a fair task", TARGET, "kick_higher_class");
 	task_stop(&hog);
 
-	hog = start_hog(TARGET, SCHED_FIFO);
+	hog = hog_start(TARGET, SCHED_FIFO);
 	returns_at_once("a CPU that runs an RT task", TARGET, "kick_higher_class");
 	task_stop(&hog);
 
 	test_deadline();
 	returns_at_once("the kicker's own CPU", SELF, "waits_skipped");
 
-	if (!file_write(online, "0"))
+	if (!cpu_plug(OTHER, false))
 		die("cannot take CPU %d offline", OTHER);
 	returns_at_once("an offline CPU", OTHER, "kick_offline");
-	file_write(online, "1");
+	cpu_plug(OTHER, true);
 }
 
 /* Every waiter is on a CPU that others wait for. */
@@ -315,7 +305,7 @@ static void test_class_changes(void)
 {
 	static const int policies[] = { SCHED_FIFO, SCHED_EXT_POLICY, SCHED_OTHER,
 					SCHED_EXT_POLICY };
-	struct task hog = start_hog(TARGET, SCHED_EXT_POLICY);
+	struct task hog = hog_start(TARGET, SCHED_EXT_POLICY);
 	unsigned long long before = task_count(&waiter);
 	bool ok = true;
 
@@ -331,7 +321,7 @@ static void test_class_changes(void)
 
 static void test_affinity_changes(void)
 {
-	struct task hog = start_hog(TARGET, SCHED_EXT_POLICY);
+	struct task hog = hog_start(TARGET, SCHED_EXT_POLICY);
 	unsigned long long before = task_count(&waiter);
 	bool ok = true;
 
@@ -347,8 +337,7 @@ static void test_affinity_changes(void)
 
 static void test_hotplug(void)
 {
-	static const char *online = "/sys/devices/system/cpu/cpu3/online";
-	struct task hog = start_hog(OTHER, SCHED_EXT_POLICY);
+	struct task hog = hog_start(OTHER, SCHED_EXT_POLICY);
 	unsigned long long before = task_count(&waiter);
 	bool ok = true;
 
@@ -356,9 +345,9 @@ static void test_hotplug(void)
 	rig->data->slice = 2 * MS * 1000;
 	begin_waits(MASK(TARGET) | MASK(OTHER), KICK_PREEMPT | KICK_WAIT);
 	for (int i = 0; i < 5; i++) {
-		ok &= file_write(online, "0");
+		ok &= cpu_plug(OTHER, false);
 		usleep(5 * MS);
-		ok &= file_write(online, "1");
+		ok &= cpu_plug(OTHER, true);
 		ok &= task_move(&hog, OTHER);
 		usleep(10 * MS);
 	}
@@ -444,7 +433,7 @@ static void test_many(void)
 	kicker = task_start(TASK_KICKER, SELF, SCHED_EXT_POLICY, rig);
 	for (int i = 0; i < nr; i++) {
 		cpus[i] = TARGET + i;
-		hogs[i] = start_hog(cpus[i], SCHED_EXT_POLICY);
+		hogs[i] = hog_start(cpus[i], SCHED_EXT_POLICY);
 	}
 	counters_mark();
 	for (int i = 0; i < TIMES; i++) {
@@ -474,7 +463,7 @@ static void test_visibility(void)
 	struct task hogs[4];
 
 	for (int i = 0; i < 4; i++)
-		hogs[i] = start_hog(cpus[i], i % 2 ? SCHED_OTHER : SCHED_EXT_POLICY);
+		hogs[i] = hog_start(cpus[i], i % 2 ? SCHED_OTHER : SCHED_EXT_POLICY);
 	for (int i = 1; i < 4; i += 2)
 		ok &= task_policy(&hogs[i], SCHED_EXT_POLICY);
 

@@ -295,16 +295,6 @@ static void stale_time(void)
 
 /* --- whom it does not blame ------------------------------------------------------- */
 
-/* Above sched_ext on CPU, and never off it. */
-static struct task start_rt_hog(void)
-{
-	struct task hog = task_start(TASK_HOG, CPU, SCHED_FIFO, NULL);
-
-	if (!await(task_count(&hog), 5000 * MS))
-		die("the hog does not run");
-	return hog;
-}
-
 static void rt_hog(void)
 {
 	struct rig *rig = start_with(SHORT_MS, 0);
@@ -314,7 +304,7 @@ static void rt_hog(void)
 	int told;
 
 	rig->bss->local_pid = task.pid;
-	hog = start_rt_hog();
+	hog = hog_start(CPU, SCHED_FIFO);
 	task_wake(&task);
 	if (!module_in_charge()) {
 		result(rig_thrown_out(rig, "failed to run for", 4 * SHORT_MS * MS),
@@ -343,7 +333,7 @@ static void rt_hog_for_good(void)
 	struct task hog;
 
 	rig->bss->local_pid = task.pid;
-	hog = start_rt_hog();
+	hog = hog_start(CPU, SCHED_FIFO);
 	task_wake(&task);
 	result(rig_thrown_out(rig, "failed to run for", 8 * SHORT_MS * MS) &&
 	       await(task_count(&task) == 1, 5000 * MS),
@@ -356,7 +346,7 @@ static void rt_hog_for_good(void)
 /* An RT task keeps its CPU, and it is woken there, but may run on another one. */
 static struct task wake_behind_rt_hog(struct task *task)
 {
-	struct task hog = start_rt_hog();
+	struct task hog = hog_start(CPU, SCHED_FIFO);
 
 	allow_two(task->pid, CPU, OTHER);
 	task_wake(task);
