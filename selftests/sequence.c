@@ -27,7 +27,7 @@
 #define TASKS		12
 #define ENQ_HEAD	0x10ULL
 #define ENQ_PREEMPT	(1ULL << 32)
-#define SLICE		(20ULL * 1000 * 1000)
+#define SLICE		(10ULL * 1000 * 1000 * 1000)	/* who has used it up is enqueued anew */
 #define SOON		(10000 * MS)	/* CPUs of an emulator may stand still for a second */
 
 enum place { ASLEEP, OWNED, IN_DSQ, IN_LOCAL, IN_GLOBAL };
