@@ -3,11 +3,13 @@
  * A CPU is to go offline that a SCHED_FIFO task has for itself. cpuhp/N of that CPU, which this
  * takes, is a task of sched_ext: it gets there when the watchdog has thrown the scheduler out,
  * and the kernel serves it as one of fair. 6.12 does not come to that, as it waits for the CPU to
- * be gone before it puts tasks back. A patch of ours repairs it for either core, so that it
- * takes a stock kernel to see it.
+ * be gone before it puts tasks back, and when it has just switched them. A patch of ours repairs
+ * it for either core, so that it takes a stock kernel to see it.
  */
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -16,8 +18,18 @@
 #define TIMEOUT_MS	2000
 #define LONG_MS		60000	/* fair is served one part in twenty */
 #define CPU		3
+#define OTHER		1
+#define TRIES		2
+#define CROWD		8000
+#define EXPEDITED	"/sys/kernel/rcu_expedited"
+#define SWITCH_ALL	"/sys/kernel/sched_ext/switch_all"
 
-static pid_t start_unplugging(void)
+static struct rig *rig;
+static struct task hog;
+static bool *began;
+
+/* Now, or as soon as a scheduler that is being enabled begins to switch tasks. */
+static pid_t start_unplugging(bool now)
 {
 	pid_t pid = fork();
 
@@ -26,7 +38,58 @@ static pid_t start_unplugging(void)
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(sched_link_fd);
+		if (!now) {
+			stay_on(OTHER);
+			while (!file_is(SWITCH_ALL, "1"))
+				;
+		}
+		__atomic_store_n(began, true, __ATOMIC_RELAXED);
 		_exit(!cpu_plug(CPU, false));
+	}
+	return pid;
+}
+
+static void *linger(void *unused)
+{
+	pause();
+	return unused;
+}
+
+/* Tasks that take time to be switched: as long as it takes to get the hotplug lock. */
+static pid_t start_crowd(void)
+{
+	pthread_attr_t small;
+	pthread_t thread;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		ksft_exit_fail_perror("fork");
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pthread_attr_init(&small);
+		pthread_attr_setstacksize(&small, PTHREAD_STACK_MIN);
+		for (int i = 0; i < CROWD; i++)
+			if (pthread_create(&thread, &small, linger, NULL))
+				_exit(1);
+		raise(SIGSTOP);
+		pause();
+	}
+	if (waitpid(pid, NULL, WUNTRACED) != pid || kill(pid, SIGCONT))
+		die("cannot start %d threads", CROWD);
+	return pid;
+}
+
+/* Nobody who waits for the hotplug lock can do that. */
+static pid_t start_killing(pid_t hog, long ms)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		ksft_exit_fail_perror("fork");
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		usleep(ms * MS);
+		_exit(kill(hog, SIGKILL));
 	}
 	return pid;
 }
@@ -38,29 +101,22 @@ static bool ended(pid_t pid, long usecs)
 	return await(waitpid(pid, &status, WNOHANG) == pid, usecs) && !status;
 }
 
-int main(void)
+static void replug(void)
 {
-	/* whoever had this CPU comes to another one, and its children are not of that class */
-	struct sched_param above = { .sched_priority = sched_get_priority_max(SCHED_FIFO) };
+	if (!cpu_plug(CPU, true))
+		die("the CPU does not come back");
+}
+
+static void disabling(void)
+{
 	bool stock = access("/sys/kernel/sched_ext/core", F_OK);
-	struct task hog;
-	struct rig *rig;
 	pid_t unplugger;
 
-	harness_init();
-	ksft_set_plan(2);
-	if (sysconf(_SC_NPROCESSORS_ONLN) <= CPU)
-		die("%d CPUs are needed", CPU + 1);
-	stay_on(0);
-	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &above))
-		ksft_exit_fail_perror("sched_setscheduler");
-	rig = rig_load(true, TIMEOUT_MS);
 	if (rig_start(rig))
 		die("cannot enable the scheduler");
 	counters_mark();
 	hog = hog_start(CPU, SCHED_FIFO);
-
-	unplugger = start_unplugging();
+	unplugger = start_unplugging(true);
 	if (stock) {
 		result(!await(sched_ext_is("disabled"), 8 * TIMEOUT_MS * MS) &&
 		       sched_ext_is("disabling") && !ended(unplugger, 0),
@@ -77,8 +133,70 @@ int main(void)
 		task_stop(&hog);
 	}
 	rig_stop(rig);
+	replug();
+}
+
+static void enabling(void)
+{
+	static const char *name = "a scheduler comes though a CPU that goes waits for it";
+	int in_time = 0;
+	bool ok = true;
+	pid_t crowd;
+
+	if (access("/sys/kernel/sched_ext/core", F_OK)) {
+		ksft_test_result_skip("%s: on the stock kernel it does not\n", name);
+		return;
+	}
+	crowd = start_crowd();
+	/* the lock is taken by a worker of CPU 0 */
+	keep_on(kthread_pid("scx_ops_enable_helper"), 2);
+	for (int i = 0; i < TRIES && ok; i++) {
+		pid_t unplugger, killer;
+		bool gone;
+
+		__atomic_store_n(began, false, __ATOMIC_RELAXED);
+		hog = hog_start(CPU, SCHED_FIFO);
+		killer = start_killing(hog.pid, 8 * TIMEOUT_MS);
+		unplugger = start_unplugging(false);
+		ok = !rig_start(rig) && !ended(killer, 0);
+		gone = ended(unplugger, 0);
+		in_time += at(began) && !gone;
+		ok = ok && (gone || ended(unplugger, LONG_MS * MS)) && !cpu_online(CPU);
+		task_stop(&hog);
+		kill(killer, SIGKILL);
+		waitpid(killer, NULL, 0);
+		rig_stop(rig);
+		replug();
+	}
+	kill(crowd, SIGKILL);
+	waitpid(crowd, NULL, 0);
+	note("in %d of %d tries the CPU was about to go when the scheduler came", in_time, TRIES);
+	result(ok && in_time, "%s", name);
+}
+
+int main(void)
+{
+	/* whoever had this CPU comes to another one, and its children are not of that class */
+	struct sched_param above = { .sched_priority = sched_get_priority_max(SCHED_FIFO) };
+
+	harness_init();
+	ksft_set_plan(3);
+	if (sysconf(_SC_NPROCESSORS_ONLN) <= CPU)
+		die("%d CPUs are needed", CPU + 1);
+	began = mmap(NULL, sizeof(*began), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (began == MAP_FAILED)
+		ksft_exit_fail_perror("mmap");
+	stay_on(0);
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &above))
+		ksft_exit_fail_perror("sched_setscheduler");
+	rig = rig_load(true, TIMEOUT_MS);
+	/* the hotplug lock is to be taken soon: it waits for RCU, which is not to wait for the hog */
+	file_write(EXPEDITED, "1");
+	keep_on(kthread_pid("rcu_preempt"), 0);
+	keep_on(kthread_pid("rcu_exp_gp_kthread_worker"), 0);
+	disabling();
+	enabling();
+	file_write(EXPEDITED, "0");
 	rig__destroy(rig);
-	if (!cpu_plug(CPU, true))
-		die("the CPU does not come back");
 	ksft_finished();
 }
