@@ -26,6 +26,7 @@ u32 before_look;		/* ... before so many looks; all others run at once */
 u64 enqueued;			/* threads that came to wait */
 u64 seq;
 struct scan_cpu cpus[SCAN_CPUS];
+struct scan_cpu by_sibling;	/* looks for the CPU that shares its core */
 
 static void put(struct task_struct *p, u64 enq_flags)
 {
@@ -92,12 +93,14 @@ static bool look_into(struct scan_cpu *seen, u64 dsq)
 
 void BPF_STRUCT_OPS(scan_dispatch, s32 cpu, struct task_struct *prev)
 {
-	struct scan_cpu *seen = &cpus[cpu & (SCAN_CPUS - 1)];
+	struct scan_cpu *seen = &by_sibling;
 	u64 turn;
 	u32 i;
 
 	if (cpu == home ? hold : !(consumers & (1 << cpu)))
 		return;
+	if (cpu == bpf_get_smp_processor_id())
+		seen = &cpus[cpu & (SCAN_CPUS - 1)];
 
 	if (priq) {
 		look_into(seen, SCAN_PRIQ);
