@@ -264,7 +264,7 @@ static void test_late(void)
 	if (at(&skel->bss->before_look))
 		kick_cpu(FINDER);
 	ok = await(task_count(&late) > count, 2000 * MS);
-	/* not by a search of later, for which there is always a reason; a sibling's comes in between */
+	/* not by a search of later, for which there is always a reason, nor by a sibling's */
 	note("found by look %llu", seen->hit - calls);
 	result(ok && counted("dispatch", 1, LONG_MAX) &&
 	       (seen->hit - calls == 2 || !module_in_charge() || core_mate(FINDER) >= 0),

@@ -183,14 +183,15 @@ int main(void)
 	ksft_set_plan(3);
 	if (sysconf(_SC_NPROCESSORS_ONLN) <= CPU)
 		die("%d CPUs are needed", CPU + 1);
-	began = mmap(NULL, sizeof(*began), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	began = mmap(NULL, sizeof(*began), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		     -1, 0);
 	if (began == MAP_FAILED)
 		ksft_exit_fail_perror("mmap");
 	stay_on(0);
 	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &above))
 		ksft_exit_fail_perror("sched_setscheduler");
 	rig = rig_load(true, TIMEOUT_MS);
-	/* the hotplug lock is to be taken soon: it waits for RCU, which is not to wait for the hog */
+	/* so that the hotplug lock is taken soon: RCU waits for no hog, nor for long */
 	file_write(EXPEDITED, "1");
 	keep_on(kthread_pid("rcu_preempt"), 0);
 	keep_on(kthread_pid("rcu_exp_gp_kthread_worker"), 0);
