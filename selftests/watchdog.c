@@ -295,32 +295,51 @@ static void stale_time(void)
 
 /* --- whom it does not blame ------------------------------------------------------- */
 
+static bool rt_hog_excused(struct rig *rig, struct task *task, int *told)
+{
+	unsigned long long count = task_count(task);
+	struct task hog;
+	char who[64];
+	bool ok;
+
+	counters_mark();
+	hog = hog_start(CPU, SCHED_FIFO);
+	task_wake(task);
+	snprintf(who, sizeof(who), "has been running watchdog[%d] (rt) for ", hog.pid);
+	ok = stays(rig, 2 * SHORT_MS * MS) && counted("excused_class", 1, LONG_MAX) &&
+	     task_count(task) == count;
+	*told = dmesg_count(who);
+	task_stop(&hog);
+	return ok;
+}
+
 static void rt_hog(void)
 {
 	struct rig *rig = start_with(SHORT_MS, 0);
-	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL);
-	struct task hog;
-	char who[64];
-	int told;
+	struct task task = task_start(TASK_SLEEPER, CPU, SCHED_EXT_POLICY, NULL), hog;
+	unsigned long long count;
+	int told, tries = 3;
+	bool ok, runs;
 
 	rig->bss->local_pid = task.pid;
-	hog = hog_start(CPU, SCHED_FIFO);
-	task_wake(&task);
 	if (!module_in_charge()) {
+		hog = hog_start(CPU, SCHED_FIFO);
+		task_wake(&task);
 		result(rig_thrown_out(rig, "failed to run for", 4 * SHORT_MS * MS),
 		       "the built-in core blames the scheduler for a SCHED_FIFO task");
+		task_stop(&hog);
+		runs = await(task_count(&task) == 1, 1000 * MS);
 	} else {
-		snprintf(who, sizeof(who), "has been running watchdog[%d] (rt) for ", hog.pid);
-		result(stays(rig, 2 * SHORT_MS * MS) && counted("excused_class", 1, LONG_MAX) &&
-		       !task_count(&task),
-		       "a bound task that a SCHED_FIFO task keeps off is not held against it");
-		/* once more if a busy host has put a scan off for a whole timeout */
-		told = dmesg_count(who);
-		result(told == 1 || told == 2,
-		       "the kernel log names the SCHED_FIFO task, but not in each scan");
+		/* twice if a busy host has put a scan off for a whole timeout, but not each time */
+		do {
+			count = task_count(&task);
+			ok = rt_hog_excused(rig, &task, &told);
+			runs = await(task_count(&task) == count + 1, 1000 * MS);
+		} while (ok && runs && told == 2 && --tries);
+		result(ok, "a bound task that a SCHED_FIFO task keeps off is not held against it");
+		result(told == 1, "the kernel log names the SCHED_FIFO task, but not in each scan");
 	}
-	task_stop(&hog);
-	result(await(task_count(&task) == 1, 1000 * MS), "and runs when that is gone");
+	result(runs, "and runs when that is gone");
 	task_stop(&task);
 	stop(rig);
 }
