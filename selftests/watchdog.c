@@ -308,8 +308,9 @@ static bool rt_hog_excused(struct rig *rig, struct task *task, long *told, long 
 	snprintf(who, sizeof(who), "has been running watchdog[%d] (rt) for ", hog.pid);
 	ok = stays(rig, 2 * SHORT_MS * MS) && counted("excused_class", 1, LONG_MAX) &&
 	     task_count(task) == count;
-	/* in this order, as there may be one more just now */
+	/* in this order, as one may be at it just now: it counts, then it tells */
 	*scans = moved("excused_class");
+	usleep(20 * MS);
 	*told = dmesg_count(who);
 	task_stop(&hog);
 	return ok;
