@@ -57,6 +57,8 @@ void core_init(void);
 
 /* True if the module is in charge, so that there are counters. */
 bool module_in_charge(void);
+/* True without our patches. */
+bool stock_kernel(void);
 /* Insert and remove rust-scx.ko, which is beside this directory; 0 or -errno. */
 int module_insert(void);
 int module_remove(void);

@@ -12,14 +12,15 @@
 #define MAX_COUNTERS	64
 
 static struct { char name[32]; long value; } marks[MAX_COUNTERS];
-static bool module;
+static bool module, stock;
 
 void core_init(void)
 {
 	const char *want = getenv("RUST_SCX_CORE");
 	char core[64];
 
-	if (!file_read(CORE, core, sizeof(core))) {
+	stock = !file_read(CORE, core, sizeof(core));
+	if (stock) {
 		if (access("/sys/kernel/sched_ext", F_OK))
 			ksft_exit_skip("the kernel has no sched_ext\n");
 		snprintf(core, sizeof(core), "builtin");
@@ -35,6 +36,11 @@ void core_init(void)
 bool module_in_charge(void)
 {
 	return module;
+}
+
+bool stock_kernel(void)
+{
+	return stock;
 }
 
 /* The first time it is read, so that inserting it again takes no file. */

@@ -52,7 +52,6 @@ static int stops(struct task *hogs)
 
 int main(void)
 {
-	bool stock = access("/sys/kernel/sched_ext/core", F_OK);
 	struct task hogs[2];
 	struct rig *rig;
 	int stopped;
@@ -79,7 +78,7 @@ int main(void)
 		die("the tasks do not run");
 
 	stopped = stops(hogs);
-	if (stock)
+	if (stock_kernel())
 		result(stopped, "the stock kernel has a sibling idle that was not balanced");
 	else
 		result(!stopped && counted("balance", 1, LONG_MAX),

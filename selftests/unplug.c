@@ -25,7 +25,6 @@
 #define SWITCH_ALL	"/sys/kernel/sched_ext/switch_all"
 
 static struct rig *rig;
-static struct task hog;
 static bool *began;
 
 /* Now, or as soon as a scheduler that is being enabled begins to switch tasks. */
@@ -109,7 +108,7 @@ static void replug(void)
 
 static void disabling(void)
 {
-	bool stock = access("/sys/kernel/sched_ext/core", F_OK);
+	struct task hog;
 	pid_t unplugger;
 
 	if (rig_start(rig))
@@ -117,7 +116,7 @@ static void disabling(void)
 	counters_mark();
 	hog = hog_start(CPU, SCHED_FIFO);
 	unplugger = start_unplugging(true);
-	if (stock) {
+	if (stock_kernel()) {
 		result(!await(sched_ext_is("disabled"), 8 * TIMEOUT_MS * MS) &&
 		       sched_ext_is("disabling") && !ended(unplugger, 0),
 		       "the stock kernel hangs until the SCHED_FIFO task ends");
@@ -143,7 +142,7 @@ static void enabling(void)
 	bool ok = true;
 	pid_t crowd;
 
-	if (access("/sys/kernel/sched_ext/core", F_OK)) {
+	if (stock_kernel()) {
 		ksft_test_result_skip("%s: on the stock kernel it does not\n", name);
 		return;
 	}
@@ -152,6 +151,7 @@ static void enabling(void)
 	keep_on(kthread_pid("scx_ops_enable_helper"), 2);
 	for (int i = 0; i < TRIES && ok; i++) {
 		pid_t unplugger, killer;
+		struct task hog;
 		bool gone;
 
 		__atomic_store_n(began, false, __ATOMIC_RELAXED);
