@@ -24,7 +24,7 @@ fair_server='WARNING: .* (task_non_contending|inactive_task_timer)\+'
 lockups='rcu: INFO: rcu_preempt (self-)?detected| watchdog_hardlockup_check\+| Comm: lockup '
 # 6.12's tracing counts wrong where there is no memory for what the events of a module take.
 no_memory='WARNING: .* (event_define_fields|event_file_put)\+'
-declare -A known=([hotplug.sh]=$fair_server [wait]=$fair_server [unplug]=$fair_server [soak.sh]=$fair_server [lockup]=$lockups [faults]=$no_memory)
+declare -A known=([hotplug.sh]=$fair_server [wait]=$fair_server [hogged]=$fair_server [soak.sh]=$fair_server [lockup]=$lockups [faults]=$no_memory)
 # The built-in core keeps a task that no longer runs.
 [[ $(cat /sys/kernel/sched_ext/core 2>/dev/null) == rust_scx ]] || known[siblings]='WARNING: .* pick_task_scx\+'
 # What a patch repairs is to be seen without it.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A CPU is to go offline that a SCHED_FIFO task has for itself. cpuhp/N of that CPU, which this
- * takes, is a task of sched_ext: it gets there when the watchdog has thrown the scheduler out,
- * and the kernel serves it as one of fair. 6.12 does not come to that, as it waits for the CPU to
- * be gone before it puts tasks back, and when it has just switched them. A patch of ours repairs
- * it for either core, so that it takes a stock kernel to see it.
+ * A SCHED_FIFO task has a CPU for itself. What is bound to that CPU runs when the watchdog has
+ * thrown the scheduler out, as the kernel serves tasks of fair there. 6.12 does not come to that
+ * where one of them has what it waits for before it puts tasks back: a CPU that is to go offline
+ * takes cpuhp/N, and a task amid fork() keeps those from coming that are to be put back. The
+ * former also where tasks have just been switched. Patches of ours repair it for either core, so
+ * that it takes a stock kernel to see it.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,11 +23,13 @@
 #define OTHER		1
 #define TRIES		2
 #define CROWD		8000
+#define FORK_BYTES	(128 << 20)	/* the tables of which take time to copy */
+#define FORK_TRIES	100
 #define EXPEDITED	"/sys/kernel/rcu_expedited"
 #define SWITCH_ALL	"/sys/kernel/sched_ext/switch_all"
 
 static struct rig *rig;
-static bool *began;
+static struct { bool unplugging; unsigned long forks; } *shared;
 
 /* Now, or as soon as a scheduler that is being enabled begins to switch tasks. */
 static pid_t start_unplugging(bool now)
@@ -42,7 +46,7 @@ static pid_t start_unplugging(bool now)
 			while (!file_is(SWITCH_ALL, "1"))
 				;
 		}
-		__atomic_store_n(began, true, __ATOMIC_RELAXED);
+		__atomic_store_n(&shared->unplugging, true, __ATOMIC_RELAXED);
 		_exit(!cpu_plug(CPU, false));
 	}
 	return pid;
@@ -106,6 +110,22 @@ static void replug(void)
 		die("the CPU does not come back");
 }
 
+/* Whoever is bound there, the scheduler goes: a stock kernel has it wait for the hog's end. */
+static void expect_end(struct task *hog, const char *what)
+{
+	if (stock_kernel()) {
+		result(!await(sched_ext_is("disabled"), 8 * TIMEOUT_MS * MS) &&
+		       sched_ext_is("disabling"),
+		       "the stock kernel hangs with %s until the SCHED_FIFO task ends", what);
+		task_stop(hog);
+		rig_thrown_out(rig, "", LONG_MS * MS);
+	} else {
+		result(rig_thrown_out(rig, "failed to ", LONG_MS * MS) &&
+		       (!module_in_charge() || moved("stalls") + moved("tick_stalls")),
+		       "the scheduler goes with %s", what);
+	}
+}
+
 static void disabling(void)
 {
 	struct task hog;
@@ -116,21 +136,10 @@ static void disabling(void)
 	counters_mark();
 	hog = hog_start(CPU, SCHED_FIFO);
 	unplugger = start_unplugging(true);
-	if (stock_kernel()) {
-		result(!await(sched_ext_is("disabled"), 8 * TIMEOUT_MS * MS) &&
-		       sched_ext_is("disabling") && !ended(unplugger, 0),
-		       "the stock kernel hangs until the SCHED_FIFO task ends");
+	expect_end(&hog, "a CPU that waits to go");
+	result(ended(unplugger, LONG_MS * MS) && !cpu_online(CPU), "the CPU goes");
+	if (!stock_kernel())
 		task_stop(&hog);
-		result(ended(unplugger, LONG_MS * MS) && !cpu_online(CPU), "then the CPU goes");
-		rig_thrown_out(rig, "", LONG_MS * MS);
-	} else {
-		result(rig_thrown_out(rig, "failed to ", LONG_MS * MS) &&
-		       (!module_in_charge() || moved("stalls") + moved("tick_stalls")),
-		       "the scheduler goes though a CPU that goes waits for it");
-		result(ended(unplugger, LONG_MS * MS) && !cpu_online(CPU),
-		       "the CPU goes though a SCHED_FIFO task has it");
-		task_stop(&hog);
-	}
 	rig_stop(rig);
 	replug();
 }
@@ -154,13 +163,13 @@ static void enabling(void)
 		struct task hog;
 		bool gone;
 
-		__atomic_store_n(began, false, __ATOMIC_RELAXED);
+		__atomic_store_n(&shared->unplugging, false, __ATOMIC_RELAXED);
 		hog = hog_start(CPU, SCHED_FIFO);
 		killer = start_killing(hog.pid, 8 * TIMEOUT_MS);
 		unplugger = start_unplugging(false);
 		ok = !rig_start(rig) && !ended(killer, 0);
 		gone = ended(unplugger, 0);
-		in_time += at(began) && !gone;
+		in_time += at(&shared->unplugging) && !gone;
 		ok = ok && (gone || ended(unplugger, LONG_MS * MS)) && !cpu_online(CPU);
 		task_stop(&hog);
 		kill(killer, SIGKILL);
@@ -174,18 +183,93 @@ static void enabling(void)
 	result(ok && in_time, "%s", name);
 }
 
+static pid_t start_forking(void)
+{
+	pid_t pid = fork(), child;
+	char *memory;
+
+	if (pid < 0)
+		ksft_exit_fail_perror("fork");
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	stay_on(CPU);
+	memory = mmap(NULL, FORK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		_exit(1);
+	madvise(memory, FORK_BYTES, MADV_NOHUGEPAGE);
+	memset(memory, 1, FORK_BYTES);
+	for (;;) {
+		child = fork();
+		if (child < 0)
+			_exit(1);
+		if (!child)
+			_exit(0);
+		__atomic_add_fetch(&shared->forks, 1, __ATOMIC_RELAXED);
+		waitpid(child, NULL, 0);
+	}
+}
+
+static bool amid_fork(pid_t pid)
+{
+	char path[32], stack[4096];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stack", pid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		ksft_exit_fail_perror(path);
+	len = read(fd, stack, sizeof(stack) - 1);
+	close(fd);
+	stack[len > 0 ? len : 0] = '\0';
+	return strstr(stack, "copy_page_range");
+}
+
+static void forking(void)
+{
+	pid_t forker = start_forking();
+	unsigned long forks;
+	struct task hog;
+	int tries = 1;
+
+	if (!await(at(&shared->forks), LONG_MS * MS))
+		die("nothing is forked");
+	if (rig_start(rig))
+		die("cannot enable the scheduler");
+	counters_mark();
+	for (;;) {
+		hog = hog_start(CPU, SCHED_FIFO);
+		if (amid_fork(forker))
+			break;
+		if (tries++ == FORK_TRIES)
+			die("the task is never amid fork()");
+		task_stop(&hog);
+		usleep(MS * draw(50));
+	}
+	forks = at(&shared->forks);
+	note("amid fork() in try %d", tries);
+	expect_end(&hog, "a task amid fork()");
+	result(await(at(&shared->forks) > forks, LONG_MS * MS), "the task comes to the end of it");
+	if (!stock_kernel())
+		task_stop(&hog);
+	kill(forker, SIGKILL);
+	waitpid(forker, NULL, 0);
+	rig_stop(rig);
+}
+
 int main(void)
 {
 	/* whoever had this CPU comes to another one, and its children are not of that class */
 	struct sched_param above = { .sched_priority = sched_get_priority_max(SCHED_FIFO) };
 
 	harness_init();
-	ksft_set_plan(3);
+	ksft_set_plan(5);
 	if (sysconf(_SC_NPROCESSORS_ONLN) <= CPU)
 		die("%d CPUs are needed", CPU + 1);
-	began = mmap(NULL, sizeof(*began), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		     -1, 0);
-	if (began == MAP_FAILED)
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	if (shared == MAP_FAILED)
 		ksft_exit_fail_perror("mmap");
 	stay_on(0);
 	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &above))
@@ -198,6 +282,7 @@ int main(void)
 	disabling();
 	enabling();
 	file_write(EXPEDITED, "0");
+	forking();
 	rig__destroy(rig);
 	ksft_finished();
 }
