@@ -238,14 +238,16 @@ static void forking(void)
 	if (rig_start(rig))
 		die("cannot enable the scheduler");
 	counters_mark();
+	hog = hog_start(OTHER, SCHED_FIFO);
 	for (;;) {
-		hog = hog_start(CPU, SCHED_FIFO);
+		keep_on(hog.pid, CPU);
+		usleep(MS);
 		if (amid_fork(forker))
 			break;
 		if (tries++ == FORK_TRIES)
 			die("the task is never amid fork()");
-		task_stop(&hog);
-		usleep(MS * draw(50));
+		keep_on(hog.pid, OTHER);
+		usleep(MS * draw(20));
 	}
 	forks = at(&shared->forks);
 	note("amid fork() in try %d", tries);
