@@ -17,7 +17,7 @@ bool hold_back;			/* ops.dispatch() gives nothing */
 s32 to_global;			/* this task is enqueued there */
 s32 to_user;			/* and this one where ops.dispatch() looks */
 s32 to_user_too;
-u64 exit_ns;			/* what letting go of a task takes, done while bypassing */
+u64 leave_ns;			/* to let go of a task takes so long, while bypassing */
 s32 order[KEEP_LOG];		/* tasks as they came to run */
 u32 logged;
 
@@ -101,13 +101,13 @@ void BPF_STRUCT_OPS(keep_cpu_offline, s32 cpu)
 {
 }
 
-void BPF_STRUCT_OPS(keep_exit_task, struct task_struct *p, struct scx_exit_task_args *args)
+void BPF_STRUCT_OPS(keep_disable, struct task_struct *p)
 {
 	u64 began = bpf_ktime_get_ns();
 	u32 i;
 
 	bpf_for(i, 0, 1 << 20)
-		if (bpf_ktime_get_ns() - began >= exit_ns)
+		if (bpf_ktime_get_ns() - began >= leave_ns)
 			break;
 }
 
@@ -131,7 +131,7 @@ struct sched_ext_ops keep_ops = {
 	.cpu_release	= (void *)keep_cpu_release,
 	.cpu_online	= (void *)keep_cpu_online,
 	.cpu_offline	= (void *)keep_cpu_offline,
-	.exit_task	= (void *)keep_exit_task,
+	.disable	= (void *)keep_disable,
 	.init		= (void *)keep_init,
 	.exit		= (void *)keep_exit,
 	.flags		= SCX_OPS_SWITCH_PARTIAL,

@@ -17,7 +17,8 @@
 #define TARGET		1
 #define OPS_ENQ_LAST	(1 << 1)
 #define TIMES		10
-#define EXIT_NS		(500 * 1000)
+#define LEAVERS		100
+#define LEAVE_NS	(1000 * 1000)
 #define SHORT_NS	(50 * 1000)	/* a slice that is over long before a tick */
 
 static struct keep *skel;
@@ -222,7 +223,7 @@ static bool drive_bypassing(bool company)
 	if (company)
 		other = task_start(TASK_HOG, TARGET, SCHED_EXT_POLICY, NULL);
 	usleep(20 * MS);
-	skel->bss->exit_ns = EXIT_NS;
+	skel->bss->leave_ns = LEAVE_NS;
 	/* of two CPUs, as a kernel thread takes one to let go of the tasks */
 	for (int i = 0; i < 2; i++) {
 		wakers[i] = fork();
@@ -233,6 +234,7 @@ static bool drive_bypassing(bool company)
 		for (;; usleep(200))
 			task_wake(&fair);
 	}
+	usleep(5 * MS);
 	sched_stop(&sched);
 	for (int i = 0; i < 2; i++) {
 		kill(wakers[i], SIGKILL);
@@ -376,6 +378,9 @@ int main(void)
 	if (sysconf(_SC_NPROCESSORS_ONLN) <= TARGET + 2)
 		die("4 CPUs are needed");
 	stay_on(0);
+	/* older than the others, and so let go of before these */
+	for (int i = 0; i < LEAVERS; i++)
+		task_start(TASK_SLEEPER, 0, SCHED_EXT_POLICY, NULL);
 	for (int i = 0; i < 4; i++) {
 		enq_last = i % 2;
 		test_table(i / 2);
