@@ -217,29 +217,28 @@ static bool drive(void)
 static bool drive_bypassing(bool company)
 {
 	struct task fair = task_start(TASK_SLEEPER, TARGET, SCHED_OTHER, NULL), other;
-	pid_t wakers[2];
+	pid_t waker;
 	bool ok;
 
 	if (company)
 		other = task_start(TASK_HOG, TARGET, SCHED_EXT_POLICY, NULL);
 	usleep(20 * MS);
 	skel->bss->leave_ns = LEAVE_NS;
-	/* of two CPUs, as a kernel thread takes one to let go of the tasks */
-	for (int i = 0; i < 2; i++) {
-		wakers[i] = fork();
-		if (wakers[i])
-			continue;
+	/* which takes a CPU to let go of the tasks */
+	keep_on(kthread_pid("sched_ext_ops_helper"), 0);
+	waker = fork();
+	if (waker < 0)
+		ksft_exit_fail_perror("fork");
+	if (!waker) {
 		close(bpf_link__fd(sched.link));
-		stay_on(TARGET + 1 + i);
+		stay_on(TARGET + 1);
 		for (;; usleep(200))
 			task_wake(&fair);
 	}
 	usleep(5 * MS);
 	sched_stop(&sched);
-	for (int i = 0; i < 2; i++) {
-		kill(wakers[i], SIGKILL);
-		waitpid(wakers[i], NULL, 0);
-	}
+	kill(waker, SIGKILL);
+	waitpid(waker, NULL, 0);
 	ok = hog_runs();
 	if (company) {
 		ok &= expect(BYPASSING | WAS_QUEUED | HAD_SLICE | HAS_LOCAL, KEPT | ASKED);
