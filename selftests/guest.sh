@@ -28,7 +28,10 @@ declare -A known=([hotplug.sh]=$fair_server [wait]=$fair_server [hogged]=$fair_s
 # The built-in core keeps a task that no longer runs.
 [[ $(cat /sys/kernel/sched_ext/core 2>/dev/null) == rust_scx ]] || known[siblings]='WARNING: .* pick_task_scx\+'
 # What a patch repairs is to be seen without it.
-[[ -e /sys/kernel/sched_ext/core ]] || known[deferred]='WARNING: .* kernel/sched/sched\.h:'
+if [[ ! -e /sys/kernel/sched_ext/core ]]; then
+	known[deferred]='WARNING: .* kernel/sched/sched\.h:'
+	known[hogged]+='|rcu: INFO: rcu_preempt detected stalls'
+fi
 
 mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
 dmesg -n 1

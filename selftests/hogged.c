@@ -114,7 +114,7 @@ static void replug(void)
 static void expect_end(struct task *hog, const char *what)
 {
 	if (stock_kernel()) {
-		result(!await(sched_ext_is("disabled"), 8 * TIMEOUT_MS * MS) &&
+		result(!await(sched_ext_is("disabled"), 5 * TIMEOUT_MS * MS) &&
 		       sched_ext_is("disabling"),
 		       "the stock kernel hangs with %s until the SCHED_FIFO task ends", what);
 		task_stop(hog);
