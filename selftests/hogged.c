@@ -29,7 +29,7 @@
 #define SWITCH_ALL	"/sys/kernel/sched_ext/switch_all"
 
 static struct rig *rig;
-static struct { bool unplugging; unsigned long forks; } *shared;
+static struct { bool unplugging; unsigned long unplugs, forks; } *shared;
 
 /* Now, or as soon as a scheduler that is being enabled begins to switch tasks. */
 static pid_t start_unplugging(bool now)
@@ -47,7 +47,10 @@ static pid_t start_unplugging(bool now)
 				;
 		}
 		__atomic_store_n(&shared->unplugging, true, __ATOMIC_RELAXED);
-		_exit(!cpu_plug(CPU, false));
+		if (!cpu_plug(CPU, false))
+			_exit(1);
+		__atomic_add_fetch(&shared->unplugs, 1, __ATOMIC_RELAXED);
+		_exit(0);
 	}
 	return pid;
 }
@@ -110,12 +113,18 @@ static void replug(void)
 		die("the CPU does not come back");
 }
 
-/* Whoever is bound there, the scheduler goes: a stock kernel has it wait for the hog's end. */
-static void expect_end(struct task *hog, const char *what)
+/*
+ * Whoever is bound there, the scheduler goes, and what was under way comes to its end: one more
+ * of @over. A stock kernel has both wait for the hog's end.
+ */
+static void expect_end(struct task *hog, const char *what, const unsigned long *over,
+		       const char *end)
 {
+	unsigned long before = at(over);
+
 	if (stock_kernel()) {
 		result(!await(sched_ext_is("disabled"), 5 * TIMEOUT_MS * MS) &&
-		       sched_ext_is("disabling"),
+		       sched_ext_is("disabling") && at(over) == before,
 		       "the stock kernel hangs with %s until the SCHED_FIFO task ends", what);
 		task_stop(hog);
 		rig_thrown_out(rig, "", LONG_MS * MS);
@@ -124,6 +133,10 @@ static void expect_end(struct task *hog, const char *what)
 		       (!module_in_charge() || moved("stalls") + moved("tick_stalls")),
 		       "the scheduler goes with %s", what);
 	}
+	result(await(at(over) > before, LONG_MS * MS), "%s", end);
+	if (!stock_kernel())
+		task_stop(hog);
+	rig_stop(rig);
 }
 
 static void disabling(void)
@@ -136,11 +149,8 @@ static void disabling(void)
 	counters_mark();
 	hog = hog_start(CPU, SCHED_FIFO);
 	unplugger = start_unplugging(true);
-	expect_end(&hog, "a CPU that waits to go");
-	result(ended(unplugger, LONG_MS * MS) && !cpu_online(CPU), "the CPU goes");
-	if (!stock_kernel())
-		task_stop(&hog);
-	rig_stop(rig);
+	expect_end(&hog, "a CPU that waits to go", &shared->unplugs, "the CPU goes");
+	waitpid(unplugger, NULL, 0);
 	replug();
 }
 
@@ -229,7 +239,6 @@ static bool amid_fork(pid_t pid)
 static void forking(void)
 {
 	pid_t forker = start_forking();
-	unsigned long forks;
 	struct task hog;
 	int tries = 1;
 
@@ -249,15 +258,10 @@ static void forking(void)
 		keep_on(hog.pid, OTHER);
 		usleep(MS * draw(20));
 	}
-	forks = at(&shared->forks);
 	note("amid fork() in try %d", tries);
-	expect_end(&hog, "a task amid fork()");
-	result(await(at(&shared->forks) > forks, LONG_MS * MS), "the task comes to the end of it");
-	if (!stock_kernel())
-		task_stop(&hog);
+	expect_end(&hog, "a task amid fork()", &shared->forks, "the task comes to the end of it");
 	kill(forker, SIGKILL);
 	waitpid(forker, NULL, 0);
-	rig_stop(rig);
 }
 
 int main(void)
