@@ -17,14 +17,14 @@ failed=0
 # hold such words too.
 splats='BUG:|WARNING:|Oops|lockup|[Ss]elf-detected stall|detected stalls|invoked oom-killer|blocked for more than|KASAN|UBSAN|circular locking|INFO: rcu|general protection'
 allowed='sched_ext:|selftests:'
-# 6.12 warns of its own when a CPU with a running fair server goes, on either core.
+# 6.12 warns of its own when a running fair server goes, as with its CPU, on either core.
 fair_server='WARNING: .* (task_non_contending|inactive_task_timer)\+'
 # The detector of RCU stalls reports before it asks; that of hard lock-ups is in the backtrace of
 # the exit that it causes. And the program has a name that is looked for.
 lockups='rcu: INFO: rcu_preempt (self-)?detected| watchdog_hardlockup_check\+| Comm: lockup '
 # 6.12's tracing counts wrong where there is no memory for what the events of a module take.
 no_memory='WARNING: .* (event_define_fields|event_file_put)\+'
-declare -A known=([hotplug.sh]=$fair_server [wait]=$fair_server [hogged]=$fair_server [soak.sh]=$fair_server [lockup]=$lockups [faults]=$no_memory)
+declare -A known=([hotplug.sh]=$fair_server [wait]=$fair_server [hogged]=$fair_server [unbalanced]=$fair_server [soak.sh]=$fair_server [lockup]=$lockups [faults]=$no_memory)
 # The built-in core keeps a task that no longer runs.
 [[ $(cat /sys/kernel/sched_ext/core 2>/dev/null) == rust_scx ]] || known[siblings]='WARNING: .* pick_task_scx\+'
 # What a patch repairs is to be seen without it.
