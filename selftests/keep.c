@@ -18,7 +18,7 @@
 #define OPS_ENQ_LAST	(1 << 1)
 #define TIMES		10
 #define LEAVERS		100
-#define LEAVE_NS	(1000 * 1000)
+#define LEAVE_NS	(5 * 1000 * 1000)
 #define SHORT_NS	(50 * 1000)	/* a slice that is over long before a tick */
 
 static struct keep *skel;
