@@ -36,7 +36,7 @@ run:
 
 test:
 	@scripts/setup
-	@scripts/scxcore >/dev/null && scripts/test --again && scripts/scxcore --test && scripts/models
+	@scripts/scxcore >/dev/null && scripts/test --again && scripts/scxcore --test && scripts/models --if-changed
 
 test-long:
 	@scripts/setup
