@@ -74,6 +74,11 @@ begin() {
 	disabled || bail "a BPF scheduler is enabled already"
 }
 
+# What scx_qmap and scx_central take.
+need_timers() {
+	[[ $(uname -v) != *PREEMPT_RT* ]] || skip_all "6.12 has no bpf_timer on PREEMPT_RT"
+}
+
 need() {
 	local tool
 	for tool; do

@@ -8,6 +8,7 @@
 . "$(dirname "$0")/functions.sh"
 
 need chrt
+need_timers
 begin 8
 # what follows is to run while sched_ext does not
 chrt -f -p 50 $$

@@ -7,6 +7,7 @@
 . "$(dirname "$0")/functions.sh"
 
 need hackbench
+need_timers
 begin 5
 ((ncpus > 1)) || bail "one CPU only"
 rounds=5

@@ -14,7 +14,7 @@
 #define TARGET		2
 #define OTHER		3
 #define TIMES		10
-#define LOOK		(50 * MS)	/* how long an idle CPU is looked at */
+#define LOOK		(20 * MS)	/* how long an idle CPU is looked at */
 #define NOISE		6	/* cycles a CPU may go through by itself meanwhile */
 
 static struct rig *rig;
@@ -22,6 +22,15 @@ static struct rig *rig;
 static unsigned long long seen_balances(int cpu)
 {
 	return ((volatile struct rig_cpu *)&rig->bss->cpus[cpu])->balances;
+}
+
+/*
+ * So many irq_works, and those of idle kicks. 6.12 has a CPU kick itself in this way if fair had a
+ * task, and has none when it comes to it (pick_task_scx()); on PREEMPT_RT that is often.
+ */
+static bool irq_works(long times)
+{
+	return counted("kick_irq_work", times, times + NOISE + moved("kick_idle"));
 }
 
 static void kick_times(int cpu, unsigned long long flags)
@@ -111,7 +120,7 @@ static void test_busy(void)
 	result(ok && task_count(&second) == waiting && counted("kick_plain", TIMES, LONG_MAX) &&
 	       counted("kick_resched", TIMES, LONG_MAX) && counted("kick_ipis", 1, LONG_MAX),
 	       "plain kick reschedules a busy CPU, which keeps its task");
-	result(counted("kick_irq_work", 0, NOISE),
+	result(irq_works(0),
 	       "without an irq_work, from outside of operations and where its lock is free");
 
 	before = seen_balances(TARGET);
@@ -200,7 +209,7 @@ static void test_from_op(void)
 	       (!module_in_charge() ||
 		moved("kick_resched") + moved("kick_higher_class") >= 3 * TIMES),
 	       "one callback can kick many CPUs");
-	result(counted("kick_irq_work", TIMES, TIMES + NOISE), "by one irq_work for all of them");
+	result(irq_works(TIMES), "by one irq_work for all of them");
 
 	/* with its own lock held: it is asked */
 	before[0] = seen_balances(SELF);
@@ -209,7 +218,7 @@ static void test_from_op(void)
 		ok &= kick_from_op(rig, &kicker, KICK_PREEMPT, 3, same);
 	ok &= seen_balances(SELF) >= before[0] + TIMES;
 	result(ok && counted("kick_preempt", 3 * TIMES, 3 * TIMES + NOISE) &&
-	       counted("kick_irq_work", TIMES, TIMES + NOISE) &&
+	       irq_works(TIMES) &&
 	       counted("kick_coalesced", 2 * TIMES, 2 * TIMES + NOISE),
 	       "several requests to a CPU share an irq_work");
 	task_stop(&kicker);

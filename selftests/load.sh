@@ -7,6 +7,7 @@
 . "$(dirname "$0")/functions.sh"
 
 need hackbench
+need_timers
 begin 15
 
 # The counters that this scheduler must move, beside those that all of them do.

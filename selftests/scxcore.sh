@@ -15,6 +15,7 @@ patience=30
 
 [[ -x $scxcore ]] || skip_all "scxcore is not built: make scxcore"
 need tmux python3 hackbench chrt
+need_timers
 begin 24
 
 # needs_report NAME COMMAND...: as check, if this module keeps reports.

@@ -12,6 +12,7 @@ events=$tracefs/events/rust_scx
 [[ $(core) == rust_scx ]] || skip_all "only the module traces"
 [[ -e $tracefs/trace ]] || mount -t tracefs nodev $tracefs || skip_all "there is no tracefs"
 need hackbench chrt
+need_timers
 begin 13
 # what follows is to run while sched_ext does not
 chrt -f -p 50 $$
