@@ -17,6 +17,8 @@ failed=0
 # hold such words too.
 splats='BUG:|WARNING:|Oops|lockup|[Ss]elf-detected stall|detected stalls|invoked oom-killer|blocked for more than|KASAN|UBSAN|circular locking|INFO: rcu|general protection'
 allowed='sched_ext:|selftests:'
+# 6.12 reads its clock again if an update came in between (seqcount_latch_t), which KCSAN is not told.
+allowed+='|KCSAN: data-race in ktime_get_mono_fast_ns / timekeeping_update'
 # 6.12 warns of its own when a running fair server goes, as with its CPU, on either core.
 fair_server='WARNING: .* (task_non_contending|inactive_task_timer)\+'
 # The detector of RCU stalls reports before it asks; that of hard lock-ups is in the backtrace of
