@@ -26,14 +26,14 @@ static struct task tasks[2];
  * whatever its class, with a priority above all others and for good (kernel/sched/core.c,
  * pick_next_task(): rq->dl_server stays when sched_core_find() replaces the pick).
  */
-static void fair_servers(const char *runtime)
+static void fair_servers(bool on)
 {
 	char path[64];
 
 	for (int cpu = RT; cpu <= SIBLING; cpu++) {
 		snprintf(path, sizeof(path), "/sys/kernel/debug/sched/fair_server/cpu%d/runtime",
 			 cpu);
-		if (!file_write(path, runtime))
+		if (!file_write(path, on ? "50000000" : "0"))
 			ksft_exit_fail_perror(path);
 	}
 }
@@ -85,7 +85,7 @@ int main(void)
 	if (sysconf(_SC_NPROCESSORS_ONLN) <= SIBLING || core_mate(RT) != SIBLING)
 		ksft_exit_skip("CPUs %d and %d are no SMT siblings\n", RT, SIBLING);
 	ksft_set_plan(2);
-	fair_servers("0");
+	fair_servers(false);
 	stay_on(0);
 	if (prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, 0, 0))
 		ksft_exit_fail_perror("no cookie for core scheduling");
@@ -113,12 +113,13 @@ int main(void)
 		       "a sibling that was not balanced goes on");
 	result(sched_ext_is("enabled") && !rig->data->uei.kind, "the scheduler is content");
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		task_stop(&hogs[i]);
-		task_stop(&tasks[i]);
-	}
+	/* before its tasks: see hand_over.c */
 	rig_stop(rig);
+	for (int i = 0; i < 2; i++)
+		task_stop(&tasks[i]);
 	rig__destroy(rig);
-	fair_servers("50000000");
+	fair_servers(true);
 	ksft_finished();
 }
