@@ -47,7 +47,7 @@ static pid_t start_unplugging(bool now)
 				;
 		}
 		__atomic_store_n(&shared->unplugging, true, __ATOMIC_RELAXED);
-		if (!cpu_plug(CPU, false))
+		if (!cpu_plug(CPU, false) || cpu_online(CPU))
 			_exit(1);
 		__atomic_add_fetch(&shared->unplugs, 1, __ATOMIC_RELAXED);
 		_exit(0);
