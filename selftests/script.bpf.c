@@ -23,6 +23,8 @@ u32 nr_tasks;
 u64 doubles;			/* times that a task was found to run twice */
 struct script_listing listing;	/* what script_list() found */
 u64 slice_left;			/* what script_slice() found */
+u32 spinning;			/* script_spin() is, ... */
+u32 spin_stop;			/* ... until user space says so */
 
 static struct script_task *task_of(s32 pid, u32 *number)
 {
@@ -51,6 +53,10 @@ void BPF_STRUCT_OPS(script_enqueue, struct task_struct *p, u64 enq_flags)
 	if (!task) {
 		/* it is not of the test yet */
 		scx_bpf_dispatch(p, SCX_DSQ_LOCAL, slice, 0);
+		return;
+	}
+	if (task->direct) {
+		scx_bpf_dispatch(p, task->direct, slice, enq_flags);
 		return;
 	}
 	task->fresh = 1;
@@ -264,5 +270,24 @@ int script_slice(struct script_args *args)
 		return -ESRCH;
 	slice_left = p->scx.slice;
 	bpf_task_release(p);
+	return 0;
+}
+
+static int spin_step(u32 i, void *ctx)
+{
+	return READ_ONCE(spin_stop) != 0;
+}
+
+/* The kernel may preempt it here, but not migrate it. */
+SEC("syscall")
+int script_spin(struct script_args *args)
+{
+	u32 i;
+
+	spinning = 1;
+	bpf_for(i, 0, 8) {
+		if (bpf_loop(1 << 23, spin_step, NULL, 0) < 1 << 23)
+			break;
+	}
 	return 0;
 }

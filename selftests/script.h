@@ -10,7 +10,7 @@
 #define SCRIPT_FIFOS	3
 #define SCRIPT_DSQS	5		/* those from SCRIPT_FIFOS on are ordered by vtime */
 
-#define is_priq(dsq)	((dsq) >= SCRIPT_FIFOS)
+#define is_priq(dsq)	((dsq) >= SCRIPT_FIFOS && (dsq) < SCRIPT_DSQS)
 
 /* Where a step sends a task to. */
 enum script_target {
@@ -46,6 +46,7 @@ struct script_task {
 	int on;				/* CPUs that run it */
 	int fresh;			/* it has not run since it was enqueued */
 	unsigned long long enqueues;	/* times that it came to be owned by the BPF program */
+	unsigned long long direct;	/* where ops.enqueue() sends it at once, if anywhere */
 	unsigned long long runs;	/* times that it ran thereafter */
 	unsigned long long sleeps;
 };
