@@ -75,8 +75,12 @@ begin() {
 }
 
 # What scx_qmap and scx_central take.
+has_timers() {
+	[[ $(uname -v) != *PREEMPT_RT* ]]
+}
+
 need_timers() {
-	[[ $(uname -v) != *PREEMPT_RT* ]] || skip_all "6.12 has no bpf_timer on PREEMPT_RT"
+	has_timers || skip_all "6.12 has no bpf_timer on PREEMPT_RT"
 }
 
 need() {

@@ -77,18 +77,21 @@ static void test_idle(void)
 
 	usleep(20 * MS);
 	for (int i = 0; i < 3; i++) {
-		unsigned long long count = task_count(&sleeper);
-		bool parked = park(&sleeper), ran;
+		bool ran = false;
 
-		counters_mark();
-		kick(rig, TARGET, kinds[i].flags);
-		/* something else may have woken the CPU just before */
-		ran = await(task_count(&sleeper) != count &&
-			    (!module_in_charge() || moved("kick_resched")), LOOK);
-		result(parked && ran && counted(kinds[i].count, 1, LONG_MAX) &&
-		       counted("kick_resched", 1, LONG_MAX),
-		       "%s kick wakes an idle CPU", kinds[i].name);
-		kick(rig, TARGET, 0);
+		/* something else may wake the CPU just before */
+		for (int try = 0; !ran && try < 3; try++) {
+			unsigned long long count = task_count(&sleeper);
+			bool parked = park(&sleeper);
+
+			counters_mark();
+			kick(rig, TARGET, kinds[i].flags);
+			ran = await(task_count(&sleeper) != count &&
+				    counted(kinds[i].count, 1, LONG_MAX) &&
+				    (!module_in_charge() || moved("kick_resched")), LOOK) && parked;
+			kick(rig, TARGET, 0);
+		}
+		result(ran, "%s kick wakes an idle CPU", kinds[i].name);
 	}
 	task_stop(&sleeper);
 }
@@ -131,13 +134,14 @@ static void test_busy(void)
 	       "IDLE kick leaves a busy CPU alone");
 
 	zero = seen->zero_prevs;
-	seen->stop_slice = ~0ULL;
+	/* on PREEMPT_RT another task may have been stopped since */
+	seen->least_slice = ~0ULL;
 	counters_mark();
 	kick(rig, TARGET, KICK_PREEMPT);
 	ok = await(seen->running == second.pid, 200 * MS);
 	result(ok && counted("kick_preempt", 1, LONG_MAX),
 	       "PREEMPT kick makes a busy CPU take the next task");
-	result(ok && seen->stop_slice == 0 && seen->zero_prevs > zero,
+	result(ok && seen->least_slice == 0 && seen->zero_prevs > zero,
 	       "slice is zero after PREEMPT");
 
 	task_stop(&second);
@@ -274,7 +278,6 @@ static void test_enq_preempt(void)
 	await(task_count(&sleeper) == 1, 500 * MS);
 	await(seen->running == hog.pid, 500 * MS);
 
-	seen->stop_slice = ~0ULL;
 	rig->bss->preempter = sleeper.pid;
 	seen->enqueues = 0;
 	counters_mark();

@@ -350,7 +350,8 @@ void BPF_STRUCT_OPS(rig_stopping, struct task_struct *p, bool runnable)
 
 	if (runnable && is_handed(p) && hand.way == RIG_FROM_STOPPING)
 		hand_kick(scx_bpf_task_cpu(p));
-	seen->stop_slice = p->scx.slice;
+	if (p->scx.slice < seen->least_slice)
+		seen->least_slice = p->scx.slice;
 	seen->stops++;
 	for (int i = 0; i < RIG_TRAIL; i++)
 		seen->trail[i] = seen->stops;

@@ -15,7 +15,7 @@ struct rig_cpu {
 	unsigned long long enqueues;	/* tasks that came to wait for it */
 	unsigned long long zero_prevs;	/* calls whose prev had no slice left */
 	unsigned long long stops;	/* tasks that stopped running */
-	unsigned long long stop_slice;	/* slice left to the latest of them */
+	unsigned long long least_slice;	/* slice left to one of them, the least so far */
 	unsigned long long full_cycles;	/* cycles of RIG_ROUNDS calls */
 	unsigned int rounds;		/* calls in this cycle so far */
 	unsigned int max_rounds;	/* the most calls in one cycle */
