@@ -11,7 +11,7 @@
 
 #define RACES		20
 #define FEW_RACES	4	/* where each takes long */
-#define FAILURES	2000
+#define FAILURES	500
 #define MOST_ALLOCS	1000	/* more than any enabling makes */
 
 struct loader {

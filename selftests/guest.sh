@@ -28,7 +28,10 @@ lockups='rcu: INFO: rcu_preempt (self-)?detected| watchdog_hardlockup_check\+| C
 no_memory='WARNING: .* (event_define_fields|event_file_put)\+'
 declare -A known=([hotplug.sh]=$fair_server [wait]=$fair_server [hogged]=$fair_server [unbalanced]=$fair_server [soak.sh]=$fair_server [lockup]=$lockups [faults]=$no_memory)
 # The built-in core keeps a task that no longer runs.
-[[ $(cat /sys/kernel/sched_ext/core 2>/dev/null) == rust_scx ]] || known[siblings]='WARNING: .* pick_task_scx\+'
+if [[ $(cat /sys/kernel/sched_ext/core 2>/dev/null) != rust_scx ]]; then
+	known[siblings]='WARNING: .* pick_task_scx\+'
+	known[unbalanced]+="|${known[siblings]}"
+fi
 # What a patch repairs is to be seen without it.
 if [[ ! -e /sys/kernel/sched_ext/core ]]; then
 	known[deferred]='WARNING: .* kernel/sched/sched\.h:'

@@ -211,9 +211,15 @@ bool task_asleep(const struct task *task, long usecs)
 	return await(sleeps(task->pid), usecs);
 }
 
+/* By SCHED_RR, to take turns with what the kernel has threads for on PREEMPT_RT. */
+static int priority(int policy)
+{
+	return policy == SCHED_FIFO ? 50 : policy == SCHED_RR ? 1 : 0;
+}
+
 struct task task_start(enum task_kind kind, int cpu, int policy, struct rig *rig)
 {
-	struct sched_param param = { .sched_priority = policy == SCHED_FIFO ? 50 : 0 };
+	struct sched_param param = { .sched_priority = priority(policy) };
 	struct task task;
 	int fds[2];
 
@@ -278,7 +284,7 @@ unsigned long long task_count(const struct task *task)
 
 bool task_policy(const struct task *task, int policy)
 {
-	struct sched_param param = { .sched_priority = policy == SCHED_FIFO ? 50 : 0 };
+	struct sched_param param = { .sched_priority = priority(policy) };
 
 	return !sched_setscheduler(task->pid, policy, &param);
 }
