@@ -50,6 +50,7 @@ static const struct order {
 	  { STEP_CONSUME, NEAR, .dsq = NO_DSQ, .result = true },
 	  "invalid DSQ ID 0x000000000000004d", NULL },
 };
+
 #define ORDERS (int)(sizeof(orders) / sizeof(*orders))
 
 static struct script *skel;

@@ -49,7 +49,7 @@ load_cgroups() {
 for name in "${names[@]}"; do
 	mark
 	if [[ $name == central ]]; then enabler_stays; fi
-	check "scx_$name is enabled" start_sched $name
+	check "scx_$name is enabled" start_sched "$name"
 	check "scx_$name schedules a load" load
 	if [[ $name == flatcg ]]; then check "scx_flatcg schedules a load in cgroups" load_cgroups; fi
 	# a scan takes place every half timeout, 2.5 s for qmap
