@@ -232,8 +232,8 @@ void sched_stop(struct sched *sched);
 bool sched_thrown_out(struct sched *sched, const char *why, long usecs);
 /* True as long as it is enabled and nothing is to be said against it. */
 bool sched_content(const struct sched *sched);
-/* Not with PREEMPT_RT: there rig.bss->timer_ns makes no difference. */
-bool has_bpf_timers(void);
+/* There are no BPF timers there, so that rig.bss->timer_ns makes no difference. */
+bool preempt_rt(void);
 /* Call a syscall program. */
 void run_prog(const struct bpf_program *prog, void *args, size_t size);
 

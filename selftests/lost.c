@@ -244,7 +244,7 @@ int main(void)
 	       counted("kick_wait", waits, waits) &&
 	       counted("kick_bypassed", 0, 0) && counted("kick_no_scheduler", 0, 0),
 	       "the core counted each of them");
-	result((rig->bss->timer_shots || !has_bpf_timers()) &&
+	result((rig->bss->timer_shots || preempt_rt()) &&
 	       counted("kick_irq_work", 1, LONG_MAX) &&
 	       counted("kick_resched", 1, LONG_MAX) && counted("waits", 1, LONG_MAX),
 	       "and carried them out");

@@ -65,11 +65,11 @@ void run_prog(const struct bpf_program *prog, void *args, size_t size)
 		ksft_exit_fail_perror("cannot run a syscall program");
 }
 
-bool has_bpf_timers(void)
+bool preempt_rt(void)
 {
 	struct utsname name;
 
-	return !uname(&name) && !strstr(name.version, "PREEMPT_RT");
+	return !uname(&name) && strstr(name.version, "PREEMPT_RT");
 }
 
 void rig_finish(struct rig *rig)
@@ -81,7 +81,7 @@ void rig_finish(struct rig *rig)
 		bpf_map__set_value_size(rig->maps.data_uei_dump, 1);
 	}
 	if (bpf_map__set_autoattach(rig->maps.rig_ops, false) ||
-	    bpf_program__set_autoload(rig->progs.rig_start_timer, has_bpf_timers()) ||
+	    bpf_program__set_autoload(rig->progs.rig_start_timer, !preempt_rt()) ||
 	    rig__load(rig))
 		ksft_exit_fail_perror("cannot load the test scheduler");
 	if (rig__attach(rig))
@@ -112,7 +112,7 @@ int rig_start(struct rig *rig)
 	int ret = sched_start(&sched);
 
 	rig->links.rig_ops = sched.link;
-	if (!ret && rig->bss->timer_ns && has_bpf_timers())
+	if (!ret && rig->bss->timer_ns && !preempt_rt())
 		run_prog(rig->progs.rig_start_timer, &args, sizeof(args));
 	return ret;
 }

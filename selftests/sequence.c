@@ -558,7 +558,7 @@ static void start(void)
 		skel->bss->tasks[task].pid = workers[task].pid;
 	}
 	for (int cpu = FIRST + 1; cpu <= LAST; cpu++)
-		gates[cpu] = task_start(TASK_HOG, cpu, SCHED_RR, NULL);
+		gates[cpu] = hog_start(cpu, SCHED_FIFO);
 	if (sched_start(&sched))
 		die("cannot enable the scheduler");
 	for (int task = 0; task < TASKS; task++)

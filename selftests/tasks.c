@@ -211,7 +211,6 @@ bool task_asleep(const struct task *task, long usecs)
 	return await(sleeps(task->pid), usecs);
 }
 
-/* By SCHED_RR, to take turns with what the kernel has threads for on PREEMPT_RT. */
 static int priority(int policy)
 {
 	return policy == SCHED_FIFO ? 50 : policy == SCHED_RR ? 1 : 0;
@@ -252,8 +251,12 @@ struct task task_start(enum task_kind kind, int cpu, int policy, struct rig *rig
 
 struct task hog_start(int cpu, int policy)
 {
-	struct task hog = task_start(TASK_HOG, cpu, policy, NULL);
+	struct task hog;
 
+	/* there timers and RCU have threads of priority 1, which are to take turns with it */
+	if (policy == SCHED_FIFO && preempt_rt())
+		policy = SCHED_RR;
+	hog = task_start(TASK_HOG, cpu, policy, NULL);
 	if (!await(task_count(&hog), 5000 * MS))
 		die("the hog on CPU %d does not run", cpu);
 	return hog;
