@@ -5,7 +5,6 @@
  * runs nevertheless. A CPU that has gone offline is nobody's fault.
  */
 #include <limits.h>
-#include <sched.h>
 #include <sys/wait.h>
 
 #include "harness.h"
@@ -140,18 +139,18 @@ static void test_order(const struct order *order)
 {
 	int task = order->step.task;
 	unsigned long long enqueues = seen(task)->enqueues, count;
-	bool ok;
+	bool ok = true;
 
 	start();
 	if (task == PINNED) {
-		struct sched_param param = {};
+		struct task pinned = { .pid = pin() };
 
-		seen(task)->pid = pin();
-		sched_setscheduler(seen(task)->pid, SCHED_EXT_POLICY, &param);
+		seen(task)->pid = pinned.pid;
+		ok = task_policy(&pinned, SCHED_EXT_POLICY);
 	} else {
 		task_wake(&tasks[task]);
 	}
-	ok = enqueued_since(task, enqueues);
+	ok = enqueued_since(task, enqueues) && ok;
 	/* its CPU must have left it */
 	usleep(10 * MS);
 	counters_mark();
