@@ -9,8 +9,7 @@
 
 #include "harness.h"
 
-#define RACES		20
-#define FEW_RACES	4	/* where each takes long */
+#define RACES		5
 #define FAILURES	500
 #define MOST_ALLOCS	1000	/* more than any enabling makes */
 
@@ -40,7 +39,6 @@ static void test_race(void)
 	struct loader loaders[2] = {};
 	bool one = true, intact = true, freed = true;
 	pthread_barrier_t go;
-	int races;
 
 	pthread_barrier_init(&go, NULL, 2);
 	for (int i = 0; i < 2; i++) {
@@ -48,8 +46,7 @@ static void test_race(void)
 		loaders[i].go = &go;
 	}
 
-	races = kernel_function("kasan_report", 0) ? FEW_RACES : RACES;
-	for (int n = 0; n < races; n++) {
+	for (int n = 0; n < RACES; n++) {
 		int winner;
 
 		for (int i = 0; i < 2; i++)
