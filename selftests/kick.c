@@ -205,13 +205,15 @@ static void test_from_op(void)
 	       counted("kick_preempt", 1, LONG_MAX),
 	       "a CPU can kick itself");
 
-	for (int i = 0; i < 3; i++)
-		before[i] = seen_balances(many[i]);
 	counters_mark();
-	for (int n = 0; n < TIMES; n++)
+	for (int n = 0; n < TIMES; n++) {
+		for (int i = 0; i < 3; i++)
+			before[i] = seen_balances(many[i]);
 		ok &= kick_from_op(rig, &kicker, 0, 3, many);
-	for (int i = 0; i < 3; i++)
-		ok &= seen_balances(many[i]) >= before[i] + TIMES;
+		/* or the next request may be one with this */
+		for (int i = 0; i < 3; i++)
+			ok &= await(seen_balances(many[i]) > before[i], 200 * MS);
+	}
 	result(ok && counted("kick_plain", 3 * TIMES, 3 * TIMES + NOISE) &&
 	       (!module_in_charge() ||
 		moved("kick_resched") + moved("kick_higher_class") >= 3 * TIMES),
