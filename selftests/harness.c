@@ -50,18 +50,20 @@ bool sched_ext_is(const char *state)
 	return file_is("/sys/kernel/sched_ext/state", state);
 }
 
-int dmesg_count(const char *text)
+const char *dmesg(void)
 {
 	static char log[LOG_SIZE];
 	int len = klogctl(3 /* SYSLOG_ACTION_READ_ALL */, log, sizeof(log) - 1);
-	char *at;
+
+	log[len < 0 ? 0 : len] = '\0';
+	return strstr(log, log_mark) ?: log;
+}
+
+int dmesg_count(const char *text)
+{
 	int n = 0;
 
-	if (len < 0)
-		return -1;
-	log[len] = '\0';
-	at = strstr(log, log_mark);
-	for (at = at ?: log; (at = strstr(at, text)); at++)
+	for (const char *at = dmesg(); (at = strstr(at, text)); at++)
 		n++;
 	return n;
 }

@@ -131,7 +131,9 @@ bool file_read(const char *path, char *buf, size_t size);
 bool file_is(const char *path, const char *text);
 bool file_write(const char *path, const char *text);
 bool sched_ext_is(const char *state);
-/* Lines of the kernel log, from the beginning of this program on, with @text. */
+/* The kernel log from the beginning of this program on, until the next call. */
+const char *dmesg(void);
+/* How often @text is in it. */
 int dmesg_count(const char *text);
 /* A line in the kernel log, so that the console tells how far a test came. */
 void kernel_log(const char *fmt, ...);
