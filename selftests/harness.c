@@ -55,7 +55,9 @@ const char *dmesg(void)
 	static char log[LOG_SIZE];
 	int len = klogctl(3 /* SYSLOG_ACTION_READ_ALL */, log, sizeof(log) - 1);
 
-	log[len < 0 ? 0 : len] = '\0';
+	if (len < 0)
+		ksft_exit_fail_perror("cannot read the kernel log");
+	log[len] = '\0';
 	return strstr(log, log_mark) ?: log;
 }
 
