@@ -110,11 +110,11 @@ long few(long waits)
 
 void kernel_log(const char *fmt, ...)
 {
-	char text[256];
+	char text[256] = "<0>";	/* guests are silent about anything else */
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	vsnprintf(text + strlen(text), sizeof(text) - strlen(text), fmt, args);
 	va_end(args);
 	file_write("/dev/kmsg", text);
 }

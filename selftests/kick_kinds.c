@@ -9,6 +9,7 @@
 #include "harness.h"
 
 #define TIMES	10
+#define TRIES	3
 #define NOISE	6	/* cycles a CPU may go through by itself meanwhile */
 #define FEW	2	/* kicks that may find a task of another class there */
 
@@ -31,6 +32,15 @@ static unsigned long long kick_times(int cpu, unsigned long long flags)
 	return passes(cpu) - before;
 }
 
+/* True if most kicks come with a cycle. A task of another class may keep the CPU for a while. */
+static bool answered(int cpu, unsigned long long flags)
+{
+	for (int try = 0; try < TRIES; try++)
+		if (kick_times(cpu, flags) >= TIMES - FEW)
+			return true;
+	return false;
+}
+
 static void test_idle(int target)
 {
 	static const struct { const char *name; unsigned long long flags; const char *count; }
@@ -41,7 +51,7 @@ static void test_idle(int target)
 	};
 
 	for (int i = 0; i < 3; i++) {
-		bool ok = kick_times(target, kinds[i].flags) >= TIMES - FEW;
+		bool ok = answered(target, kinds[i].flags);
 
 		/* some may find a task of another class */
 		result(ok && counted(kinds[i].count, TIMES, LONG_MAX) &&
@@ -59,7 +69,7 @@ static void test_busy(int target, struct task *hog)
 	unsigned long long zero;
 	bool ok;
 
-	ok = kick_times(target, 0) >= TIMES - FEW && seen->running == hog->pid;
+	ok = answered(target, 0) && seen->running == hog->pid;
 	result(ok && counted("kick_plain", TIMES, LONG_MAX) &&
 	       counted("kick_resched", TIMES - FEW, LONG_MAX),
 	       "CPU %d, busy, is made to reschedule by plain kicks", target);
@@ -70,7 +80,7 @@ static void test_busy(int target, struct task *hog)
 	       "CPU %d, busy, is left alone by IDLE kicks", target);
 
 	zero = seen->zero_prevs;
-	ok = kick_times(target, KICK_PREEMPT) >= TIMES - FEW;
+	ok = answered(target, KICK_PREEMPT);
 	result(ok && seen->zero_prevs >= zero + TIMES - FEW &&
 	       counted("kick_preempt", TIMES, LONG_MAX),
 	       "CPU %d, busy, has its task's slice taken by PREEMPT kicks", target);
