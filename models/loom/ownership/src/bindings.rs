@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! As much of C as the checked files call and look into. What is behind it is in `c_side`.
+//!
+//! A function here asks of its callers what the kernel's of that name does: pointers to objects
+//! that are there, entries that are linked, locks that are held. All objects live as long as the
+//! machine.
 
 #![allow(non_camel_case_types, non_upper_case_globals)]
 
@@ -158,23 +162,29 @@ pub(crate) struct rust_scx_scan {
 }
 
 pub(crate) unsafe fn raw_spin_lock(lock: *mut raw_spinlock) {
+    // SAFETY: The caller's pointer is to a lock of the machine.
     c_side::lock_dsq(unsafe { &*lock });
 }
 
 pub(crate) unsafe fn raw_spin_unlock(lock: *mut raw_spinlock) {
+    // SAFETY: The caller's pointer is to a lock of the machine.
     c_side::unlock_dsq(unsafe { &*lock });
 }
 
 pub(crate) unsafe fn raw_spin_rq_lock(rq: *mut rq) {
+    // SAFETY: The caller's pointer is to a run queue of the machine.
     c_side::lock_rq(unsafe { &*rq });
 }
 
 pub(crate) unsafe fn raw_spin_rq_unlock(rq: *mut rq) {
+    // SAFETY: The caller's pointer is to a run queue of the machine.
     c_side::unlock_rq(unsafe { &*rq });
 }
 
 pub(crate) unsafe fn list_add(new: *mut list_head, head: *mut list_head) {
     c_side::machine().watch_lists();
+    // SAFETY: `head` is of a list, whose entries are all there, as `new` is. Nobody else changes
+    // it: loom looks for who does.
     unsafe {
         let next = (*head).next;
         for entry in [new, head, next] {
@@ -188,11 +198,14 @@ pub(crate) unsafe fn list_add(new: *mut list_head, head: *mut list_head) {
 }
 
 pub(crate) unsafe fn list_add_tail(new: *mut list_head, head: *mut list_head) {
+    // SAFETY: As the caller says; what is before `head` is of the same list.
     unsafe { list_add(new, (*head).prev) };
 }
 
 pub(crate) unsafe fn list_del_init(entry: *mut list_head) {
     c_side::machine().watch_lists();
+    // SAFETY: `entry` is on a list, whose entries are all there, and nobody else changes it: loom
+    // looks for who does.
     unsafe {
         let (prev, next) = ((*entry).prev, (*entry).next);
         assert!(next != entry, "taken off a list that it is not on");
@@ -207,6 +220,7 @@ pub(crate) unsafe fn list_del_init(entry: *mut list_head) {
 }
 
 pub(crate) unsafe fn list_move_tail(entry: *mut list_head, head: *mut list_head) {
+    // SAFETY: As the caller says, of the list it leaves and of the one it comes to.
     unsafe {
         list_del_init(entry);
         list_add_tail(entry, head);
