@@ -121,7 +121,8 @@ static void test_busy(void)
 	kick_times(TARGET, 0);
 	ok = seen_balances(TARGET) >= before + TIMES && seen->running == first.pid;
 	result(ok && task_count(&second) == waiting && counted("kick_plain", TIMES, LONG_MAX) &&
-	       counted("kick_resched", TIMES, LONG_MAX) && counted("kick_ipis", TIMES / 2, LONG_MAX),
+	       counted("kick_resched", TIMES, LONG_MAX) &&
+	       counted("kick_ipis", TIMES / 2, LONG_MAX),
 	       "plain kick reschedules a busy CPU, which keeps its task");
 	result(irq_works(0),
 	       "without an irq_work, from outside of operations and where its lock is free");
