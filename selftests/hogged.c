@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -61,9 +62,22 @@ static void *linger(void *unused)
 	return unused;
 }
 
+/* Others need some, too. A debug kernel has fewer, and takes longer for each. */
+static int crowd_size(void)
+{
+	char text[32];
+	long most;
+
+	if (!file_read("/proc/sys/kernel/threads-max", text, sizeof(text)))
+		die("how many threads there may be is not known");
+	most = strtol(text, NULL, 10) / 2;
+	return most < CROWD ? most : CROWD;
+}
+
 /* Tasks that take time to be switched: as long as it takes to get the hotplug lock. */
 static pid_t start_crowd(void)
 {
+	int size = crowd_size();
 	pthread_attr_t small;
 	pthread_t thread;
 	pid_t pid = fork();
@@ -74,14 +88,14 @@ static pid_t start_crowd(void)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		pthread_attr_init(&small);
 		pthread_attr_setstacksize(&small, PTHREAD_STACK_MIN);
-		for (int i = 0; i < CROWD; i++)
+		for (int i = 0; i < size; i++)
 			if (pthread_create(&thread, &small, linger, NULL))
 				_exit(1);
 		raise(SIGSTOP);
 		pause();
 	}
 	if (waitpid(pid, NULL, WUNTRACED) != pid || kill(pid, SIGCONT))
-		die("cannot start %d threads", CROWD);
+		die("cannot start %d threads", size);
 	return pid;
 }
 
