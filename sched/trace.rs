@@ -12,23 +12,28 @@ use super::{
 };
 use crate::{
     bindings,
-    compat::{
-        cpu::CpuId,
-        jump_label::static_branch_unlikely, //
-    },
+    compat::cpu::CpuId, //
 };
 use kernel::str::CStr;
 
+#[cfg(CONFIG_TRACEPOINTS)]
 macro_rules! is_on {
     ($tracepoint:ident) => {
         cfg!(not(rust_scx_untraced))
             // SAFETY: Tracepoints have their key there, and begin without users.
             && unsafe {
-                static_branch_unlikely!(
+                crate::compat::jump_label::static_branch_unlikely!(
                     bindings::$tracepoint,
                     bindings::rust_scx_offset_RUST_SCX_TRACEPOINT_KEY as usize
                 )
             }
+    };
+}
+
+#[cfg(not(CONFIG_TRACEPOINTS))]
+macro_rules! is_on {
+    ($tracepoint:ident) => {
+        false
     };
 }
 
