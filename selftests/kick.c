@@ -42,6 +42,23 @@ static void kick_times(int cpu, unsigned long long flags)
 	}
 }
 
+/* Plain kicks, each after the one before has arrived. */
+static bool kicks_arrive(int cpu)
+{
+	bool ok = true;
+
+	counters_mark();
+	for (int i = 0; i < TIMES; i++) {
+		unsigned long long before = seen_balances(cpu);
+
+		kick(rig, cpu, 0);
+		ok &= await(seen_balances(cpu) > before, 200 * MS);
+		/* and let go of its lock */
+		usleep(2 * MS);
+	}
+	return ok;
+}
+
 /*
  * A task waits in the BPF scheduler for a CPU that idles and does not know.
  * Left alone it stays there; false if the CPU looked by itself every time.
@@ -117,9 +134,7 @@ static void test_busy(void)
 		swap_tasks(&first, &second);
 	waiting = task_count(&second);
 
-	before = seen_balances(TARGET);
-	kick_times(TARGET, 0);
-	ok = seen_balances(TARGET) >= before + TIMES && seen->running == first.pid;
+	ok = kicks_arrive(TARGET) && seen->running == first.pid;
 	result(ok && task_count(&second) == waiting && counted("kick_plain", TIMES, LONG_MAX) &&
 	       counted("kick_resched", TIMES, LONG_MAX) &&
 	       counted("kick_ipis", TIMES / 2, LONG_MAX),
@@ -171,7 +186,6 @@ static void test_rt(void)
 
 static void test_offline(void)
 {
-	unsigned long long before;
 	bool off = cpu_plug(OTHER, false);
 	bool on;
 
@@ -184,9 +198,7 @@ static void test_offline(void)
 	       "kicks of an offline CPU are dropped and not waited for");
 
 	on = cpu_plug(OTHER, true);
-	before = seen_balances(OTHER);
-	kick_times(OTHER, 0);
-	result(on && seen_balances(OTHER) >= before + TIMES && counted("kick_offline", 0, 0),
+	result(on && kicks_arrive(OTHER) && counted("kick_offline", 0, 0),
 	       "kicks arrive again once the CPU is online");
 }
 
