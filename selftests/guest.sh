@@ -19,24 +19,24 @@ splats='BUG:|WARNING:|Oops|lockup|[Ss]elf-detected stall|detected stalls|invoked
 allowed='sched_ext:|selftests:'
 # 6.12 reads its clock again if an update came in between (seqcount_latch_t), which KCSAN is not told.
 allowed+='|KCSAN: data-race in ktime_get_mono_fast_ns / timekeeping_update'
-# 6.12 warns of its own when a running fair server goes, as with its CPU, on either core.
-fair_server='WARNING: .* (task_non_contending|inactive_task_timer)\+'
 # The detector of RCU stalls reports before it asks; that of hard lock-ups is in the backtrace of
 # the exit that it causes. And the program has a name that is looked for.
 lockups='rcu: INFO: rcu_preempt (self-)?detected| watchdog_hardlockup_check\+| Comm: lockup '
 # Where there is no memory, 6.12's tracing counts wrong what the events of a module take, and it
 # reads behind its map of BTF types if the module has a base of them, as pahole 1.30 makes it.
 no_memory='WARNING: .* (event_define_fields|event_file_put)\+|KASAN: slab-out-of-bounds in btf_relocate\+'
-declare -A known=([hotplug.sh]=$fair_server [wait]=$fair_server [hogged]=$fair_server [unbalanced]=$fair_server [soak.sh]=$fair_server [lockup]=$lockups [faults]=$no_memory)
+declare -A known=([lockup]=$lockups [faults]=$no_memory)
 # The built-in core keeps a task that no longer runs.
 if [[ $(cat /sys/kernel/sched_ext/core 2>/dev/null) != rust_scx ]]; then
 	known[siblings]='WARNING: .* pick_task_scx\+'
-	known[unbalanced]+="|${known[siblings]}"
+	known[unbalanced]=${known[siblings]}
 fi
 # What a patch repairs is to be seen without it.
 if [[ ! -e /sys/kernel/sched_ext/core ]]; then
+	fair_server='WARNING: .* (task_non_contending|inactive_task_timer)\+'
 	known[deferred]='WARNING: .* kernel/sched/sched\.h:'
-	known[hogged]+='|rcu: INFO: rcu_preempt detected stalls'
+	known[hogged]="$fair_server|rcu: INFO: rcu_preempt detected stalls"
+	known[unbalanced]+="|$fair_server"
 fi
 
 mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
