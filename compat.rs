@@ -6,7 +6,7 @@
 //! Nothing here goes beyond what upstream has; our own additions are in `sched`.
 
 pub(crate) mod cpu;
-#[cfg(CONFIG_TRACEPOINTS)] // which has the only key that is looked at
+#[cfg(not(rust_scx_untraced))] // tracing has the only key that is looked at
 pub(crate) mod jump_label;
 #[cfg(CONFIG_KUNIT)]
 pub(crate) mod kunit;

@@ -16,21 +16,20 @@ use crate::{
 };
 use kernel::str::CStr;
 
-#[cfg(CONFIG_TRACEPOINTS)]
+#[cfg(not(rust_scx_untraced))]
 macro_rules! is_on {
     ($tracepoint:ident) => {
-        cfg!(not(rust_scx_untraced))
-            // SAFETY: Tracepoints have their key there, and begin without users.
-            && unsafe {
-                crate::compat::jump_label::static_branch_unlikely!(
-                    bindings::$tracepoint,
-                    bindings::rust_scx_offset_RUST_SCX_TRACEPOINT_KEY as usize
-                )
-            }
+        // SAFETY: Tracepoints have their key there, and begin without users.
+        unsafe {
+            crate::compat::jump_label::static_branch_unlikely!(
+                bindings::$tracepoint,
+                bindings::rust_scx_offset_RUST_SCX_TRACEPOINT_KEY as usize
+            )
+        }
     };
 }
 
-#[cfg(not(CONFIG_TRACEPOINTS))]
+#[cfg(rust_scx_untraced)]
 macro_rules! is_on {
     ($tracepoint:ident) => {
         false
